@@ -1,0 +1,266 @@
+"""What every decoder is made of: a framing cuts bytes into events, a dialect turns events into deltas.
+
+Strategy. The two are orthogonal: the events of one API come as SSE, as bare JSON lines (a fixture), as
+one JSON array, in binary frames or inside a recorder's cassette, and mean the same. So a framing knows
+bytes and sizes and no API, a dialect knows one API and no bytes, and :class:`Decoder` joins them. No
+I/O and no clock: bytes and ``now`` in, deltas out (sans I/O, as h11 does it). Because an event is
+complete or not there, how the bytes were cut cannot change the deltas.
+
+Laws, for every decoder and every input:
+
+- For each stream: one START first, one END last. A second START may follow (one connection may carry
+  several responses); nothing else comes after END but an ERROR.
+- What cannot be understood is an ERROR with a reason, never an exception and never silence. Unknown
+  event types and fields are not errors: APIs grow.
+- A reason holds our words and the provider's short codes, never text of the stream: it is not gated.
+- After a framing error the rest of the bytes cannot be trusted: the stream ends with finish *error*.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+import orjson
+
+from operators.packet import Delta, Finish, Kind
+
+__all__ = ["MAX_EVENT", "Decoder", "Dialect", "Event", "Framing", "Script", "short"]
+
+MAX_EVENT = 1 << 20
+"""Bytes of one event before its framing gives up (1 MiB): the largest in 371 recordings is 0.2 MiB."""
+
+Event = tuple[str, bytes]
+"""Name of an event (``""`` where the framing has none) and its payload."""
+
+_START, _TEXT, _NOTE = int(Kind.START), int(Kind.TEXT), int(Kind.NOTE)
+_USAGE, _ERROR, _END = int(Kind.USAGE), int(Kind.ERROR), int(Kind.END)
+_NAN = float("nan")
+_HIGH = re.compile("[\ud800-\udbff]\\Z")
+_LONE = re.compile("[\ud800-\udfff]")
+_CODE = re.compile(r"[^A-Za-z0-9_.:/ -]")
+
+
+class Framing(Protocol):
+    """Bytes in, complete events out, in whatever pieces the bytes come. Never raises."""
+
+    failed: str
+    """Why nothing more can be read, "" while all is well. Events before the fault were returned; a
+    failed framing returns no more (an exception would lose those that came in the same call)."""
+
+    def receive_data(self, data: bytes) -> list[Event]:
+        """Events completed by `data`."""
+        ...
+
+    def receive_eof(self) -> list[Event]:
+        """Events that the end of the bytes completes; sets ``failed`` if they stop inside one that
+        must not be dropped."""
+        ...
+
+
+def short(value: object) -> str:
+    """A provider's code or type, fit for a reason: at most 64 harmless characters."""
+    return _CODE.sub("", str(value))[:64]
+
+
+class Script:
+    """The deltas a dialect says, in order, with the law of START and END kept for it.
+
+    Dialects call the methods in the order things happen; :meth:`text` opens the stream if the
+    provider never said that it starts. A UTF-16 surrogate pair that the provider cut between two
+    JSON strings is joined here, per lane.
+    """
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+        self.now = 0
+        self.open = False
+        self._streams = 0
+        self._finishes: dict[int, int] = {}
+        self._halves: dict[tuple[int, int, int], str] = {}
+        self._deltas: list[Delta] = []
+
+    def take(self) -> list[Delta]:
+        """All deltas since the last call."""
+        deltas, self._deltas = self._deltas, []
+        return deltas
+
+    def start(self, model: object = "") -> None:
+        """The stream begins, unless it has begun."""
+        if self.open:
+            return
+        self.open = True
+        self._streams += 1
+        name = model if isinstance(model, str) else ""
+        head = orjson.dumps({"provider": self.provider, "model": name[:200]}).decode()
+        self._deltas.append(Delta(_START, head, at=self.now))
+
+    def text(
+        self,
+        text: str,
+        channel: int = 0,
+        choice: int = 0,
+        item: int = 0,
+        logprob: float = _NAN,
+    ) -> None:
+        """A fragment of a lane. An empty one says nothing and is dropped."""
+        if not text:
+            return
+        if not self.open:
+            self.start()
+        if not text.isascii() or self._halves:
+            text = self._whole(text, (channel, choice, item))
+            if not text:
+                return
+        self._deltas.append(Delta(_TEXT, text, channel, choice, item, logprob, 0, self.now))
+
+    def note(self, fact: dict[str, Any], channel: int = 0, choice: int = 0, item: int = 0) -> None:
+        """A fact about a lane: ``{"tool": {"name": ..., "id": ...}}``, ``{"citation": {...}}``."""
+        self.start()
+        self._deltas.append(Delta(_NOTE, _dumps(fact), channel, choice, item, at=self.now))
+
+    def usage(self, **counts: object) -> None:
+        """Token counts so far; what is no number is left out."""
+        known = {name: int(n) for name, n in counts.items() if isinstance(n, int | float)}
+        if known:
+            self.start()
+            self._deltas.append(Delta(_USAGE, _dumps(known), at=self.now))
+
+    def error(self, reason: str) -> None:
+        """Something is wrong; the stream goes on until :meth:`end`."""
+        if not self._streams:
+            self.start()
+        self._deltas.append(Delta(_ERROR, reason, at=self.now))
+
+    def fail(self, reason: str) -> None:
+        """The provider gave up, or we must: an ERROR, and the stream's finish is *error*."""
+        self.error(reason)
+        if self.open:
+            self._finishes = {-1: int(Finish.ERROR)}
+
+    def finish(self, finish: int, choice: int = 0) -> None:
+        """A choice is over. The stream is over only with :meth:`end`; the lowest choice names it."""
+        self.start()
+        if -1 not in self._finishes:
+            self._finishes[choice] = int(finish)
+
+    def end(self, finish: int = Finish.TRUNCATED) -> None:
+        """The stream is over, with `finish` if no choice has said its own."""
+        if not self.open:
+            return
+        for lane in self._halves:
+            self._deltas.append(Delta(_TEXT, "\ufffd", *lane, at=self.now))
+        if self._halves:
+            self.error("half a UTF-16 surrogate pair at the end of a lane")
+        self._halves.clear()
+        how = self._finishes[min(self._finishes)] if self._finishes else int(finish)
+        self._deltas.append(Delta(_END, finish=how, at=self.now))
+        self._finishes = {}
+        self.open = False
+
+    def _whole(self, text: str, lane: tuple[int, int, int]) -> str:
+        text = self._halves.pop(lane, "") + text
+        if _HIGH.search(text):
+            self._halves[lane] = text[-1]
+            text = text[:-1]
+        if _LONE.search(text):
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
+
+
+class Dialect(ABC):
+    """One API's events. A subclass says what it hears to ``self.out``.
+
+    Written for the documented shape: a ``KeyError``, ``TypeError`` or the like that an unexpected one
+    raises is caught by :class:`Decoder` and becomes an ERROR.
+    """
+
+    provider = ""
+    """The provider that START names where the event does not."""
+
+    def __init__(self) -> None:
+        self.out = Script(self.provider)
+
+    @abstractmethod
+    def receive(self, name: str, event: dict[str, Any]) -> None:
+        """One event, parsed. `name` is the framing's (SSE ``event:``, frame ``:event-type``)."""
+
+    def receive_text(self, name: str, payload: bytes) -> bool:
+        """A payload that is not a JSON object. True if the dialect knows what it means.
+
+        ``[DONE]`` ends a stream for every dialect that has it; nobody else sends it.
+        """
+        del name
+        if payload == b"[DONE]":
+            self.out.end()
+            return True
+        return False
+
+    def receive_eof(self) -> None:
+        """The bytes are over: whatever is still open was truncated or has said its finish."""
+        self.out.end()
+
+
+class Decoder:
+    """A framing and a dialect, joined; what sources feed and tests check."""
+
+    def __init__(self, framing: Framing, dialect: Dialect) -> None:
+        self._framing = framing
+        self._dialect = dialect
+        self._dead = False
+
+    def receive_data(self, data: bytes, *, now: int) -> list[Delta]:
+        """Deltas that `data` completes; `now` (ns) is their ``at``. Never raises on any bytes."""
+        if self._dead:
+            return []
+        self._dialect.out.now = now
+        for name, payload in self._framing.receive_data(data):
+            self._receive(name, payload)
+        if self._framing.failed:
+            self._die()
+        return self._dialect.out.take()
+
+    def receive_eof(self, *, now: int) -> list[Delta]:
+        """Deltas that the end of the bytes completes; every stream is over after it."""
+        if self._dead:
+            return []
+        self._dialect.out.now = now
+        for name, payload in self._framing.receive_eof():
+            self._receive(name, payload)
+        if not self._framing.failed:
+            self._dialect.receive_eof()
+        self._die()
+        return self._dialect.out.take()
+
+    def _receive(self, name: str, payload: bytes) -> None:
+        out = self._dialect.out
+        try:
+            event = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            if self._dialect.receive_text(name, payload):
+                return
+            try:
+                event = json.loads(payload)  # orjson refuses lone surrogates, which Script can join
+            except (ValueError, RecursionError):
+                out.error(f"event of {len(payload)} bytes is not valid JSON")
+                return
+        if type(event) is not dict:
+            if not self._dialect.receive_text(name, payload):
+                out.error(f"event is a JSON {type(event).__name__}, expected an object")
+            return
+        try:
+            self._dialect.receive(name, event)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            out.error(f"event does not have the shape of this API ({type(error).__name__})")
+
+    def _die(self) -> None:
+        self._dead = True
+        if self._framing.failed:
+            self._dialect.out.fail(self._framing.failed)
+            self._dialect.out.end()
+
+
+def _dumps(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
