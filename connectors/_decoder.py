@@ -56,7 +56,8 @@ class Framing(Protocol):
 
     def receive_eof(self) -> list[Event]:
         """Events that the end of the bytes completes; sets ``failed`` if they stop inside one that
-        must not be dropped."""
+        must not be dropped.
+        """
         ...
 
 
