@@ -27,10 +27,13 @@ import orjson
 
 from operators.packet import Delta, Finish, Kind
 
-__all__ = ["MAX_EVENT", "Decoder", "Dialect", "Event", "Framing", "Script", "short"]
+__all__ = ["MAX_EVENT", "MAX_INDEX", "Decoder", "Dialect", "Event", "Framing", "Script", "short"]
 
 MAX_EVENT = 1 << 20
 """Bytes of one event before its framing gives up (1 MiB): the largest in 371 recordings is 0.2 MiB."""
+
+MAX_INDEX = 0xFFFF
+"""The highest number of a choice or item: no API counts so far, and a lane costs state."""
 
 Event = tuple[str, bytes]
 """Name of an event (``""`` where the framing has none) and its payload."""
@@ -41,6 +44,8 @@ _NAN = float("nan")
 _HIGH = re.compile("[\ud800-\udbff]\\Z")
 _LONE = re.compile("[\ud800-\udfff]")
 _CODE = re.compile(r"[^A-Za-z0-9_.:/ -]")
+_MISSHAPEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a value of an unexpected shape raises."""
 
 
 class Framing(Protocol):
@@ -55,8 +60,8 @@ class Framing(Protocol):
         ...
 
     def receive_eof(self) -> list[Event]:
-        """Events that the end of the bytes completes; sets ``failed`` if they stop inside one that
-        must not be dropped.
+        """Events that the end of the bytes completes, one cut short included; sets ``failed`` if it
+        cannot be given even so. A second call gives none.
         """
         ...
 
@@ -78,7 +83,7 @@ class Script:
         self.provider = provider
         self.now = 0
         self.open = False
-        self._streams = 0
+        self.begun = False
         self._finishes: dict[int, int] = {}
         self._halves: dict[tuple[int, int, int], str] = {}
         self._deltas: list[Delta] = []
@@ -92,10 +97,9 @@ class Script:
         """The stream begins, unless it has begun."""
         if self.open:
             return
-        self.open = True
-        self._streams += 1
+        self.open = self.begun = True
         name = model if isinstance(model, str) else ""
-        head = orjson.dumps({"provider": self.provider, "model": name[:200]}).decode()
+        head = _dumps({"provider": self.provider, "model": name[:200]})
         self._deltas.append(Delta(_START, head, at=self.now))
 
     def text(
@@ -109,6 +113,8 @@ class Script:
         """A fragment of a lane. An empty one says nothing and is dropped."""
         if not text:
             return
+        if not 0 <= choice | item <= MAX_INDEX:
+            raise ValueError(choice, item)
         if not self.open:
             self.start()
         if not text.isascii() or self._halves:
@@ -119,6 +125,8 @@ class Script:
 
     def note(self, fact: dict[str, Any], channel: int = 0, choice: int = 0, item: int = 0) -> None:
         """A fact about a lane: ``{"tool": {"name": ..., "id": ...}}``, ``{"citation": {...}}``."""
+        if not 0 <= choice | item <= MAX_INDEX:
+            raise ValueError(choice, item)
         self.start()
         self._deltas.append(Delta(_NOTE, _dumps(fact), channel, choice, item, at=self.now))
 
@@ -131,7 +139,7 @@ class Script:
 
     def error(self, reason: str) -> None:
         """Something is wrong; the stream goes on until :meth:`end`."""
-        if not self._streams:
+        if not self.begun:
             self.start()
         self._deltas.append(Delta(_ERROR, reason, at=self.now))
 
@@ -143,6 +151,8 @@ class Script:
 
     def finish(self, finish: int, choice: int = 0) -> None:
         """A choice is over. The stream is over only with :meth:`end`; the lowest choice names it."""
+        if not 0 <= choice | 0 <= MAX_INDEX:
+            raise ValueError(choice)
         self.start()
         if -1 not in self._finishes:
             self._finishes[choice] = int(finish)
@@ -180,6 +190,8 @@ class Dialect(ABC):
 
     provider = ""
     """The provider that START names where the event does not."""
+    text_only = False
+    """Payloads are text and no JSON: :meth:`receive_text` gets them all."""
 
     def __init__(self) -> None:
         self.out = Script(self.provider)
@@ -195,7 +207,7 @@ class Dialect(ABC):
         """
         del name
         if payload == b"[DONE]":
-            self.out.end()
+            self.out.end(Finish.STOP)
             return True
         return False
 
@@ -205,7 +217,10 @@ class Dialect(ABC):
 
 
 class Decoder:
-    """A framing and a dialect, joined; what sources feed and tests check."""
+    """A framing and a dialect, joined; what sources feed and tests check.
+
+    2.2 us for a Chat Completions chunk of 230 bytes, 1 us of it orjson's.
+    """
 
     def __init__(self, framing: Framing, dialect: Dialect) -> None:
         self._framing = framing
@@ -216,52 +231,82 @@ class Decoder:
         """Deltas that `data` completes; `now` (ns) is their ``at``. Never raises on any bytes."""
         if self._dead:
             return []
-        self._dialect.out.now = now
-        for name, payload in self._framing.receive_data(data):
-            self._receive(name, payload)
+        return self.receive_events(self._framing.receive_data(data), now=now)
+
+    def receive_events(self, events: list[Event], *, now: int) -> list[Delta]:
+        """Deltas of `events` that are framed already (the messages of a WebSocket)."""
+        dialect = self._dialect
+        out = dialect.out
+        out.now = now
+        if dialect.text_only:
+            for name, payload in events:
+                self._hear_text(name, payload)
+        else:
+            receive, loads = dialect.receive, orjson.loads
+            for name, payload in events:
+                try:
+                    event = loads(payload)
+                except orjson.JSONDecodeError:
+                    event = self._parse_again(name, payload)
+                    if event is None:
+                        continue
+                if event.__class__ is not dict:
+                    if not self._hear_text(name, payload):
+                        out.error(f"event is a JSON {type(event).__name__}, expected an object")
+                    continue
+                try:
+                    receive(name, event)
+                except _MISSHAPEN as error:
+                    self._misshapen(error)
         if self._framing.failed:
             self._die()
-        return self._dialect.out.take()
+        return out.take()
 
     def receive_eof(self, *, now: int) -> list[Delta]:
         """Deltas that the end of the bytes completes; every stream is over after it."""
         if self._dead:
             return []
-        self._dialect.out.now = now
-        for name, payload in self._framing.receive_eof():
-            self._receive(name, payload)
-        if not self._framing.failed:
-            self._dialect.receive_eof()
-        self._die()
-        return self._dialect.out.take()
-
-    def _receive(self, name: str, payload: bytes) -> None:
+        deltas = self.receive_events(self._framing.receive_eof(), now=now)
+        if self._dead:
+            return deltas
+        self._dead = True
         out = self._dialect.out
         try:
-            event = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            if self._dialect.receive_text(name, payload):
-                return
-            try:
-                event = json.loads(payload)  # orjson refuses lone surrogates, which Script can join
-            except (ValueError, RecursionError):
-                out.error(f"event of {len(payload)} bytes is not valid JSON")
-                return
-        if type(event) is not dict:
-            if not self._dialect.receive_text(name, payload):
-                out.error(f"event is a JSON {type(event).__name__}, expected an object")
-            return
+            self._dialect.receive_eof()
+        except _MISSHAPEN as error:
+            self._misshapen(error)
+        if not out.begun:
+            out.error("the bytes ended before a stream began")
+        out.end()
+        return deltas + out.take()
+
+    def _parse_again(self, name: str, payload: bytes) -> Any:
+        """What orjson refused: text the dialect knows, or JSON with half a surrogate pair in it
+        (Script can join those). None if it was dealt with or is neither.
+        """
+        if self._hear_text(name, payload):
+            return None
         try:
-            self._dialect.receive(name, event)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            out.error(f"event does not have the shape of this API ({type(error).__name__})")
+            return json.loads(payload)
+        except (ValueError, RecursionError):
+            self._dialect.out.error(f"event of {len(payload)} bytes is not valid JSON")
+            return None
+
+    def _hear_text(self, name: str, payload: bytes) -> bool:
+        try:
+            return self._dialect.receive_text(name, payload)
+        except _MISSHAPEN as error:
+            self._misshapen(error)
+            return True
+
+    def _misshapen(self, error: Exception) -> None:
+        self._dialect.out.error(f"event does not have the shape of this API ({type(error).__name__})")
 
     def _die(self) -> None:
         self._dead = True
-        if self._framing.failed:
-            self._dialect.out.fail(self._framing.failed)
-            self._dialect.out.end()
+        self._dialect.out.fail(self._framing.failed)
+        self._dialect.out.end()
 
 
 def _dumps(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))

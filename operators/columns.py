@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "framed", "unframed"]
 
 _HEAD = struct.Struct("<I")
 
@@ -116,3 +116,23 @@ class Columns:
         live = np.zeros(size, np.bool_)
         live[: len(self._live)] = self._live
         self._live = live
+
+
+def framed(*parts: bytes) -> bytes:
+    """Several dumps as one: each behind its length.
+
+    >>> unframed(framed(b"a", b"", b"bc"))
+    [b'a', b'', b'bc']
+    """
+    return b"".join(_HEAD.pack(len(part)) + part for part in parts)
+
+
+def unframed(state: bytes) -> list[bytes]:
+    """The dumps that :func:`framed` joined."""
+    parts, at = [], 0
+    while at < len(state):
+        (size,) = _HEAD.unpack_from(state, at)
+        at += _HEAD.size
+        parts.append(state[at : at + size])
+        at += size
+    return parts

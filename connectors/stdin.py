@@ -1,0 +1,134 @@
+"""One recording, or one plain text, as it comes in on standard input.
+
+Speaks     any wire format that ``connectors.decoders`` knows, found out from the bytes or named
+Direction  source
+Emits      :class:`~operators.packet.Packet`
+Delivery   at most once: a pipe cannot be read again
+Parallel   one partition; it is read by the process that owns its slot
+Needs      nothing
+
+What comes is analysed when it comes, at the time it comes. A pipe and a terminal are read on the pump's
+loop; a file (``< FILE``), which a loop cannot wait for, is read there piece by piece.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from typing_extensions import override
+
+from connectors import decoders
+from connectors._pump import Feed, Pump
+from connectors._recut import Recut
+from connectors._stop import STOP
+from operators.packet import Delta, Kind, Packet, pack
+
+__all__ = ["StdinSource"]
+
+_READ = 1 << 16
+_POLL = timedelta(microseconds=200)
+_START = int(Kind.START)
+
+
+async def _read(feed: Feed[bytes]) -> None:
+    reader = asyncio.StreamReader(limit=_READ)
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    except (PermissionError, ValueError):  # a regular file: always ready, never to be waited for
+        while data := os.read(0, _READ):
+            await feed.put(data)
+        return
+    while data := await reader.read(_READ):
+        await feed.put(data)
+
+
+class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
+    def __init__(self, source: StdinSource) -> None:
+        self._source = source
+        self._decoder = decoders.open_decoder(source.api)
+        self._recut = Recut(source.chunk) if source.chunk else None
+        self._pump = Pump()
+        self._feed = self._pump.feed("stdin", _read, room=16)
+        self._waiting: list[Delta] = []
+        self._starts = 0
+        self._over = False
+
+    @override
+    def next_batch(self) -> list[tuple[str, Packet]]:
+        now = time.time_ns()
+        if not self._waiting and not self._over:
+            for data in self._feed.take(1):
+                self._hear(self._decoder.receive_data(data, now=now))
+            if not self._waiting and (self._feed.over() or STOP.is_set()):
+                self._over = True
+                self._hear(self._decoder.receive_eof(now=now))
+        if not self._waiting:
+            if self._over:
+                raise StopIteration
+            return []
+        batch = self._source.batch
+        said, self._waiting = self._waiting[:batch], self._waiting[batch:]
+        packet = pack(self._source.slot, [self._named(d) for d in said], now=now, arrived=time.monotonic_ns())
+        return [(self._source.key, packet)]
+
+    def _hear(self, deltas: Sequence[Delta]) -> None:
+        for delta in deltas:
+            self._waiting += self._recut.again(delta) if self._recut else (delta,)
+
+    def _named(self, delta: Delta) -> tuple[str, Delta]:
+        self._starts += delta.kind == _START
+        return (self._source.name if self._starts < 2 else f"{self._source.name}#{self._starts}"), delta
+
+    @override
+    def next_awake(self) -> datetime | None:
+        return datetime.now(UTC) + (timedelta() if self._waiting or self._over else _POLL)
+
+    @override
+    def snapshot(self) -> None:
+        return None
+
+    @override
+    def close(self) -> None:
+        self._pump.close()
+
+
+class StdinSource(FixedPartitionedSource[tuple[str, Packet], None]):
+    """Standard input as one recording.
+
+    :arg name: Its stream id.
+
+    :arg key: Key of the slot that the name lives in.
+
+    :arg slot: That slot.
+
+    :arg api: A name of ``decoders.API_NAMES``.
+
+    :arg chunk: Characters of a delta after re-cutting; 0 leaves it as it came.
+
+    :arg batch: Deltas in a packet at most.
+
+    """
+
+    def __init__(
+        self, name: str, key: str, slot: int, *, api: str = "auto", chunk: int = 0, batch: int = 256
+    ) -> None:
+        decoders.open_decoder(api)  # a wrong name is refused before anything runs
+        self.name, self.key, self.slot = name, key, slot
+        self.api, self.chunk, self.batch = api, chunk, batch
+
+    @override
+    def list_parts(self) -> list[str]:
+        return [self.key]
+
+    @override
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: None
+    ) -> StatefulSourcePartition[tuple[str, Packet], None]:
+        return _Partition(self)

@@ -1,0 +1,243 @@
+"""A live view for a person: which streams are speaking, what is found, what is decided.
+
+Speaks     ANSI, through rich
+Direction  sink
+Takes      :class:`~operators.packet.Packet` behind ``release``
+Delivery   what a person happens to see
+Parallel   one part per worker, one screen per process
+Needs      a terminal
+
+Strategy. Findings and verdicts scroll by as they happen and stay in the scroll-back; below them a few
+lines are redrawn ten times a second: the streams that spoke last, each with the end of its *released*
+text (never the original: a screen is also somewhere a secret may leak to), and the sums. When the
+flow ends the lines give way to a summary.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table as Grid
+from rich.text import Text
+from typing_extensions import override
+
+from connectors._tally import Tally
+from operators.packet import Action, Channel, Finish, Kind, Packet, Reach
+
+__all__ = ["TerminalSink"]
+
+_START, _ERROR, _TEXT = int(Kind.START), int(Kind.ERROR), int(Kind.TEXT)
+_SHOWN = 12
+_COLOUR = {Action.WARN: "yellow", Action.REDACT: "magenta", Action.STEER: "cyan", Action.BLOCK: "bold red"}
+
+
+@dataclass
+class _Row:
+    provider: str = ""
+    model: str = ""
+    deltas: int = 0
+    released: int = 0
+    tail: str = ""
+    finish: str = ""
+    style: str = ""
+
+
+class _Screen:
+    """What is on the screen; one lock, taken once a packet."""
+
+    def __init__(self, names: Sequence[str], reasons: Sequence[str], tally: Tally, total: int) -> None:
+        self._names, self._reasons = names, reasons
+        self._tally, self._total = tally, total
+        self._rows: OrderedDict[str, _Row] = OrderedDict()
+        self._lock = threading.Lock()
+        self.console = Console(highlight=False)
+        self._live = Live(
+            console=self.console, get_renderable=self._draw, refresh_per_second=10, transient=True
+        )
+
+    def open(self) -> None:
+        """Take over the bottom of the terminal."""
+        self._live.start()
+
+    def close(self) -> None:
+        """Give it back, with the summary."""
+        self._live.stop()
+        self.console.print(self._summary())
+
+    def show(self, packet: Packet) -> None:
+        """Take in one packet, and print what a person should not miss."""
+        with self._lock:
+            lines = [*self._hear(packet), *self._judgements(packet), *self._outcomes(packet)]
+        for line in lines:
+            self.console.print(line)
+
+    def _row(self, stream: str) -> _Row:
+        row = self._rows.setdefault(stream, _Row())
+        self._rows.move_to_end(stream)
+        while len(self._rows) > 4 * _SHOWN:
+            self._rows.popitem(last=False)
+        return row
+
+    def _hear(self, packet: Packet) -> list[Text]:
+        lanes, deltas = packet.lanes, packet.deltas
+        for place in deltas["lane"][deltas["kind"] == _TEXT].tolist():
+            self._row(lanes[place].stream).deltas += 1
+        for release in packet.releases:
+            lane = lanes[deltas["lane"][release["delta"]]]
+            row = self._row(lane.stream)
+            text = packet.released[release["start"] : release["end"]].decode()
+            row.released += len(text)
+            row.tail = (row.tail + text)[-200:]
+        return []
+
+    def _judgements(self, packet: Packet) -> list[Text]:
+        lines = []
+        for verdict in packet.verdicts:
+            if verdict["seq"] < 0:
+                continue
+            lane = packet.lanes[packet.deltas["lane"][verdict["delta"]]]
+            action = Action(int(verdict["action"]))
+            where = Channel(lane.channel).name.lower()
+            if verdict["finding"] >= 0:
+                finding = packet.findings[verdict["finding"]]
+                where += f" {finding['begin']}:{finding['stop']}"
+            line = Text.assemble(
+                (f"{action.name.lower():>7} ", _COLOUR[action]), (f"{lane.stream:<28.28} "),
+                (f"{self._names[verdict['code']]} "), (f"({where}) {self._reasons[verdict['code']]}", "dim"),
+            )  # fmt: skip
+            self._row(lane.stream).style = _COLOUR[action]
+            lines.append(line)
+        for finding in packet.findings:
+            if finding["seq"] >= 0 and finding["kind"] != Reach.RULE:
+                lane = packet.lanes[packet.deltas["lane"][finding["delta"]]]
+                kind = Reach(int(finding["kind"])).name.lower()
+                lines.append(
+                    Text.assemble(
+                        (f"{kind:>7} ", "blue"),
+                        f"{lane.stream:<28.28} {self._names[finding['code']]} ",
+                        (
+                            f"({Channel(lane.channel).name.lower()} {finding['begin']}:{finding['stop']}) "
+                            f"{finding['value']:.3f}",
+                            "dim",
+                        ),
+                    )  # fmt: skip
+                )
+        return lines
+
+    def _outcomes(self, packet: Packet) -> list[Text]:
+        lines = []
+        for outcome in packet.outcomes:
+            delta = packet.deltas[outcome["delta"]]
+            stream = packet.lanes[delta["lane"]].stream
+            said = packet.text[delta["start"] : delta["end"]].decode()
+            if outcome["kind"] == _START:
+                head = orjson.loads(said) if delta["kind"] == _START else {}
+                row = self._row(stream)
+                row.provider, row.model = head.get("provider", ""), head.get("model", "")
+            elif outcome["kind"] == _ERROR:
+                lines.append(
+                    Text.assemble(("  error ", "red"), f"{stream:<28.28} ", (packet.failed or said, "dim"))
+                )
+            else:
+                self._row(stream).finish = Finish(int(outcome["finish"])).name.lower()
+        return lines
+
+    def _draw(self) -> Group:
+        width = self.console.width
+        grid = Grid.grid(padding=(0, 1), expand=True)
+        for ratio in (28, 12, 7, 0):
+            grid.add_column(
+                width=ratio or None, no_wrap=True, overflow="crop", justify="right" if ratio == 7 else "left"
+            )
+        with self._lock:
+            for stream, row in list(self._rows.items())[-_SHOWN:]:
+                room = max(width - 54, 10)
+                tail = " ".join(row.tail.split())[-room:]
+                state = Text(row.finish, "dim") if row.finish else Text(row.provider, "green")
+                grid.add_row(
+                    Text(stream, row.style), state, str(row.deltas), Text(tail, "dim" if row.finish else "")
+                )
+        return Group(Text("─" * width, "dim"), grid, self._sums())
+
+    def _sums(self) -> Text:
+        tally = self._tally
+        done = f"{tally.streams}/{self._total}" if self._total else str(tally.streams)
+        found = sum(tally.findings.values())
+        acts = "  ".join(f"{count} {name}" for name, count in tally.verdicts.items())
+        return Text(
+            f"streams {done}   deltas {tally.deltas:,}   findings {found}   {acts}   "
+            f"latency p50 {tally.latency(0.5):.2f} ms  p99 {tally.latency(0.99):.2f} ms",
+            "bold",
+        )
+
+    def _summary(self) -> Grid:
+        record = self._tally.summary()
+        grid = Grid(title="summary", title_justify="left", show_header=False, box=None, padding=(0, 2))
+        grid.add_row("streams", f"{record['streams']:,}", _listed(self._tally.finishes))
+        grid.add_row("deltas", f"{record['deltas']:,}", f"{record['tokens_per_s']:,.0f} a second")
+        grid.add_row("findings", f"{sum(record['findings'].values()):,}", _listed(record["findings"]))
+        grid.add_row("verdicts", f"{sum(record['verdicts'].values()):,}", _listed(record["verdicts"]))
+        latency = record["latency_ms"]
+        grid.add_row("latency", f"{latency['p50']} ms", f"p99 {latency['p99']} ms, source to sink")
+        return grid
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+class _Partition(StatelessSinkPartition[tuple[str, Packet]]):
+    def __init__(self, sink: TerminalSink) -> None:
+        self._sink = sink
+
+    @override
+    def write_batch(self, items: list[tuple[str, Packet]]) -> None:
+        for _, packet in items:
+            self._sink.tally.add(packet)
+            self._sink.screen.show(packet)
+
+    @override
+    def close(self) -> None:
+        self._sink.part_closed()
+
+
+class TerminalSink(DynamicSink[tuple[str, Packet]]):
+    """Draws on standard output.
+
+    :arg names: What each code of the policy is called.
+
+    :arg reasons: What each code means, for a person.
+
+    :arg tally: Counts what passes.
+
+    :arg total: Streams that will come, 0 if nobody knows.
+
+    """
+
+    def __init__(self, names: Sequence[str], reasons: Sequence[str], tally: Tally, total: int = 0) -> None:
+        self.tally = tally
+        self.screen = _Screen(names, reasons, tally, total)
+        self._lock = threading.Lock()
+        self._parts = 0
+
+    @override
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> _Partition:
+        with self._lock:
+            if not self._parts:
+                self.screen.open()
+            self._parts += 1
+        return _Partition(self)
+
+    def part_closed(self) -> None:
+        """One worker is done; the last gives the terminal back."""
+        with self._lock:
+            self._parts -= 1
+            if not self._parts:
+                self.screen.close()

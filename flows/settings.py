@@ -1,0 +1,163 @@
+"""Everything that can be set, and the only place that reads the environment.
+
+Strategy. Defaults, then ``midstream.toml`` (or the file that ``MIDSTREAM_CONFIG`` names), then variables
+``MIDSTREAM_SECTION__KEY``, then what a command line says; later ones win, key by key. A wrong value is
+refused before anything runs, with its key, where it came from and what would be right. Values are
+never part of that message, nor is a secret ever printed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)  # fmt: skip
+
+__all__ = ["Settings", "load"]
+
+_PREFIX, _DELIMITER = "MIDSTREAM_", "__"
+_KiB, _MiB = 1 << 10, 1 << 20
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitSettings(_Section):
+    """``[limits]``: what one stream may take before it is ended with an error."""
+
+    delta_bytes: Annotated[int, Field(ge=1)] = 64 * _KiB
+    stream_bytes: Annotated[int, Field(ge=1)] = 16 * _MiB
+    stream_lanes: Annotated[int, Field(ge=1)] = 1024
+    idle: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds."""
+    event_bytes: Annotated[int, Field(ge=_KiB, le=1 << 30)] = _MiB
+    """One event of a wire format, its framing included."""
+
+
+class ReplaySettings(_Section):
+    """``[replay]``: recordings to play in place of the simulator."""
+
+    paths: tuple[str, ...] = ()
+    api: str = "auto"
+    speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    chunk: Annotated[int, Field(ge=0)] = 0
+
+
+class SimulateSettings(_Section):
+    """``[simulate]``: the embedded source."""
+
+    seed: int = 1
+    streams: Annotated[int, Field(ge=1)] = 40
+    rate: Annotated[float, Field(gt=0)] = 4.0
+    """Streams that begin in a second."""
+    speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+
+
+class OutputSettings(_Section):
+    """``[output]``: where records go."""
+
+    format: Literal["auto", "json", "view"] = "auto"
+    """``auto``: a live view on a terminal, JSON lines elsewhere."""
+
+
+class Settings(BaseSettings):
+    """All settings of a process. Frozen; make one with :func:`load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter=_DELIMITER, extra="ignore", frozen=True
+    )
+
+    policy: str = "default"
+    """A policy file, or the name of the shipped one."""
+    slots: Annotated[int, Field(ge=1, le=64)] = 8
+    """Shards of the state: fixed for the life of a deployment; 4-8 a worker."""
+    batch: Annotated[int, Field(ge=1, le=65_536)] = 256
+    """Deltas in a packet at most."""
+    limits: LimitSettings = LimitSettings()
+    replay: ReplaySettings = ReplaySettings()
+    simulate: SimulateSettings = SimulateSettings()
+    output: OutputSettings = OutputSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, environment, file; first wins."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _file()[1])
+
+
+def load(flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of this process; `flags` is nested like the settings, absent keys unset.
+
+    :raises ValueError: If anything is wrong; every fault has a line.
+    """
+    given = dict(flags or {})
+    path, file = _file()
+    unknown = sorted(set(file) - set(Settings.model_fields))
+    if unknown:
+        msg = (
+            f"settings: {unknown[0]} (from {path}): no such key; there are {', '.join(Settings.model_fields)}"
+        )
+        raise ValueError(msg)
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = [
+            f"settings: {'.'.join(map(str, fault['loc']))} (from {_origin(fault['loc'], given, file, path)}): {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise ValueError("\n".join(lines)) from None
+    except ValueError as error:  # pydantic-settings could not parse a variable as JSON
+        msg = f"settings: {error}"
+        raise ValueError(msg) from None
+
+
+def _file() -> tuple[str, dict[str, Any]]:
+    """The settings file and what it says; a file that is named must exist."""
+    named = os.environ.get(f"{_PREFIX}CONFIG")
+    path = Path(named or "midstream.toml")
+    if not named and not path.is_file():
+        return str(path), {}
+    try:
+        return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"settings: {path}: {error}"
+        raise ValueError(msg) from error
+
+
+def _origin(place: tuple[Any, ...], flags: Mapping[str, Any], file: Mapping[str, Any], path: str) -> str:
+    """Which source set the value at `place`: the one that wins."""
+    if _holds(flags, place):
+        return "the command line"
+    keys = [str(key).upper() for key in place if isinstance(key, str)]
+    for depth in range(len(keys), 0, -1):
+        name = _PREFIX + _DELIMITER.join(keys[:depth])
+        if name in {known.upper() for known in os.environ}:
+            return name
+    return path if _holds(file, place) else "the defaults"
+
+
+def _holds(values: Mapping[str, Any], place: tuple[Any, ...]) -> bool:
+    for key in place:
+        if not isinstance(values, Mapping):
+            return True
+        if key not in values:
+            return False
+        values = values[key]
+    return True

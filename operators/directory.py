@@ -1,0 +1,337 @@
+"""Names become rows. The first stage: whoever comes later trusts the row and keeps no names.
+
+Strategy. A start gives a stream its row, the first delta of a lane gives the lane one; an end closes
+every lane (a CLOSE delta each, inserted before the END) and frees the rows once the packet has passed,
+so that a row never means two things in one packet. Streams that fall silent are ended when the slot's
+time, which comes in the deltas, has run past ``idle``. Every decision depends on the deltas alone,
+not on how they were cut into packets.
+
+What is out of order is said, not dropped in silence: text of a stream that never started opens it,
+with an ERROR; a second start is an ERROR and changes nothing; an end or a usage count for a stream
+that is not open is an ERROR. A stream that breaks a limit gets an ERROR and an END, and the rest of
+it is refused.
+
+State: one entry per open stream and lane, kept until its end. Emits: with the packet. Cost: about
+0.25 us a delta. Raises: nothing on any input.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+
+from operators.columns import Columns, framed, unframed
+from operators.kernels import directory as kernels
+from operators.packet import DELTA, OPENED, Finish, Kind, Lane, Packet, Table, joined
+
+__all__ = ["Directory", "Limits"]
+
+_START, _TEXT, _NOTE = int(Kind.START), int(Kind.TEXT), int(Kind.NOTE)
+_CLOSE, _USAGE, _ERROR, _END = int(Kind.CLOSE), int(Kind.USAGE), int(Kind.ERROR), int(Kind.END)
+_UNNAMED = '{"provider":"","model":""}'
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one stream may take."""
+
+    delta_bytes: int = 64 * 1024
+    """UTF-8 bytes of one delta."""
+    stream_bytes: int = 16 * 1024 * 1024
+    """UTF-8 bytes of one stream, all lanes."""
+    stream_lanes: int = 1024
+    """Lanes of one stream: choices, content blocks, tool calls."""
+    idle: int = 600 * 10**9
+    """Nanoseconds without a delta after which a stream is over."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    row: int
+    last: int
+    deadline: int
+    size: int = 0
+    refused: bool = False
+    lanes: list[Lane] = field(default_factory=list)
+
+
+class _Rows:
+    """Numbers given out smallest first, so that columns stay short."""
+
+    def __init__(self, used: Iterable[int] = ()) -> None:
+        taken = set(used)
+        self.size = max(taken, default=-1) + 1
+        self.free = [row for row in range(self.size) if row not in taken]
+
+    def take(self) -> int:
+        if self.free:
+            return heapq.heappop(self.free)
+        self.size += 1
+        return self.size - 1
+
+    def give_back(self, rows: list[int]) -> None:
+        for row in rows:
+            heapq.heappush(self.free, row)
+
+
+class _Edit:
+    """One packet being rewritten: names and words added, deltas dropped and inserted, rows found."""
+
+    def __init__(self, packet: Packet, rows: dict[Lane, tuple[int, _Stream]]) -> None:
+        self.lanes = list(packet.lanes)
+        self.text = bytearray()
+        self.text_start = len(packet.text)
+        self.known = list(map(rows.get, packet.lanes))
+        self.dropped: list[int] = []
+        self.places: list[int] = []
+        self.inserted: list[tuple[Any, ...]] = []
+        self.opened: list[tuple[int, int, int]] = []
+        self.freed_lanes: list[int] = []
+        self.freed_streams: list[int] = []
+
+    def insert(
+        self, place: int, kind: int, lane: int, at: int, *, row: int = -1, stream: int = -1,
+        finish: int = 0, text: str = "",
+    ) -> None:  # fmt: skip
+        """Put a delta before the one at `place`."""
+        start = self.text_start + len(self.text)
+        self.text += text.encode()
+        end = self.text_start + len(self.text)
+        self.places.append(place)
+        self.inserted.append((lane, row, stream, kind, finish, 0, at, start, end, 0, 0, float("nan")))
+
+    def name(self, lane: Lane) -> int:
+        """The place of a name that the packet may not hold."""
+        self.lanes.append(lane)
+        return len(self.lanes) - 1
+
+    def forget(self, stream: _Stream, rows: Iterable[int]) -> None:
+        """A stream ended: its rows are free after this packet."""
+        self.freed_lanes.extend(rows)
+        self.freed_streams.append(stream.row)
+        self.known = [None if known and known[1] is stream else known for known in self.known]
+
+    def table(self, deltas: Table) -> Table:
+        """The deltas after the edit."""
+        if not self.inserted and not self.dropped:
+            return deltas
+        keep = np.ones(len(deltas), np.bool_)
+        keep[self.dropped] = False
+        places = np.concatenate([np.flatnonzero(keep) * 2 + 1, np.array(self.places, np.int64) * 2])
+        added = np.array(self.inserted, DELTA)
+        edited: Table = joined(deltas[keep], added)[np.argsort(places, kind="stable")]
+        return edited
+
+
+class Directory:
+    """The stage. See the module."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._streams: dict[str, _Stream] = {}
+        self._rows: dict[Lane, tuple[int, _Stream]] = {}
+        self._deadlines: list[tuple[int, str]] = []
+        self._lane_rows, self._stream_rows = _Rows(), _Rows()
+        self._lane_state = Columns(1, offset=(np.int64, ()))
+        self._stream_state = Columns(1, count=(np.int64, ()))
+
+    def warm(self) -> None:
+        """Compile, on an empty packet."""
+        self.update(Packet(0, 0, (), np.zeros(0, DELTA), b""))
+
+    def update(self, packet: Packet) -> Packet:
+        """Rows, offsets and ordinals for every delta; starts, closes and ends where they belong."""
+        deltas = packet.deltas.copy()
+        edit = _Edit(packet, self._rows)
+        rows, streams = [-1] * len(deltas), [-1] * len(deltas)
+        delta_bytes, stream_bytes = self._limits.delta_bytes, self._limits.stream_bytes
+        columns = zip(
+            deltas["lane"].tolist(), deltas["kind"].tolist(), deltas["at"].tolist(),
+            (deltas["end"] - deltas["start"]).tolist(), strict=True,
+        )  # fmt: skip
+        for i, (lane, kind, at, size) in enumerate(columns):
+            if self._deadlines and at > self._deadlines[0][0]:
+                self._sweep(edit, i, at)
+            known = edit.known[lane]
+            if known and kind == _TEXT and size <= delta_bytes:
+                rows[i], stream = known
+                stream.size += size
+                if stream.size <= stream_bytes:
+                    stream.last = at
+                    streams[i] = stream.row
+                    continue
+                stream.size -= size
+            rows[i], streams[i] = self._place(edit, i, lane, kind, at, size)
+        self._sweep(edit, len(deltas), packet.now)
+        deltas["row"], deltas["stream"] = rows, streams
+        return self._number(packet, edit, edit.table(deltas))
+
+    def _number(self, packet: Packet, edit: _Edit, deltas: Table) -> Packet:
+        opened = np.array(edit.opened, OPENED)
+        self._lane_state.open(opened["row"])
+        kernels.number(
+            deltas["row"], deltas["stream"], deltas["chars"],
+            self._lane_state["offset"], self._stream_state["count"], deltas["begin"], deltas["seq"],
+        )  # fmt: skip
+        if edit.freed_streams:
+            self._lane_state.close(np.array(edit.freed_lanes, np.int64))
+            self._stream_state.close(np.array(edit.freed_streams, np.int64))
+            self._lane_rows.give_back(edit.freed_lanes)
+            self._stream_rows.give_back(edit.freed_streams)
+        text = packet.text + bytes(edit.text)
+        return packet.having(deltas=deltas, opened=opened, lanes=tuple(edit.lanes), text=text)
+
+    def _place(self, edit: _Edit, i: int, lane: int, kind: int, at: int, size: int) -> tuple[int, int]:
+        """Lane row and stream row of any delta but the next text of a lane known in this packet."""
+        name = edit.lanes[lane].stream
+        stream = self._streams.get(name)
+        if stream is not None and stream.refused:
+            if kind not in (_START, _END):
+                stream.last = at
+                edit.dropped.append(i)
+                return -1, -1
+            del self._streams[name]
+            if kind == _END:
+                edit.dropped.append(i)
+                return -1, -1
+            stream = None
+        if kind == _START:
+            if stream is None:
+                return -1, self._open(name, at).row
+            edit.dropped.append(i)
+            edit.insert(
+                i, _ERROR, lane, at, stream=stream.row, text="started twice: the second start is ignored"
+            )
+            return -1, -1
+        if stream is None:
+            if kind == _ERROR:
+                return -1, -1
+            if kind not in (_TEXT, _NOTE):
+                edit.dropped.append(i)
+                what = "an end" if kind == _END else "a token count"
+                edit.insert(i, _ERROR, lane, at, text=f"{what} for a stream that is not open")
+                return -1, -1
+            stream = self._open(name, at)
+            edit.insert(i, _START, lane, at, stream=stream.row, text=_UNNAMED)
+            edit.insert(i, _ERROR, lane, at, stream=stream.row, text="text for a stream that never started")
+        stream.last = at
+        if kind == _END:
+            self._close(edit, i, name, at)
+            del self._streams[name]
+            return -1, stream.row
+        if kind not in (_TEXT, _NOTE):
+            return -1, stream.row
+        problem = self._problem(stream, edit.lanes[lane], size)
+        if problem:
+            edit.dropped.append(i)
+            edit.insert(i, _ERROR, lane, at, stream=stream.row, text=problem)
+            self._close(edit, i, name, at)
+            edit.insert(i, _END, lane, at, stream=stream.row, finish=Finish.ERROR)
+            stream.refused = True
+            return -1, -1
+        stream.size += size
+        named = edit.lanes[lane]
+        known = self._rows.get(named)
+        if known is None:
+            known = self._rows[named] = self._lane_rows.take(), stream
+            stream.lanes.append(named)
+            edit.opened.append((known[0], stream.row, lane))
+        edit.known[lane] = known
+        return known[0], stream.row
+
+    def _problem(self, stream: _Stream, lane: Lane, size: int) -> str:
+        limits = self._limits
+        if size > limits.delta_bytes:
+            return f"a delta of {size} bytes, limits.delta_bytes is {limits.delta_bytes}"
+        if stream.size + size > limits.stream_bytes:
+            return f"more than {limits.stream_bytes} bytes of text (limits.stream_bytes)"
+        if lane not in self._rows and len(stream.lanes) >= limits.stream_lanes:
+            return f"more than {limits.stream_lanes} lanes (limits.stream_lanes)"
+        return ""
+
+    def _open(self, name: str, at: int) -> _Stream:
+        stream = _Stream(self._stream_rows.take(), at, at + self._limits.idle)
+        self._streams[name] = stream
+        self._stream_state.open(np.array([stream.row]))
+        heapq.heappush(self._deadlines, (stream.deadline, name))
+        if len(self._deadlines) > 2 * len(self._streams) + 1024:  # mostly of streams that ended
+            self._deadlines = sorted((s.deadline, name) for name, s in self._streams.items())
+        return stream
+
+    def _close(self, edit: _Edit, place: int, name: str, at: int) -> None:
+        """Close every lane of a stream that ends here."""
+        stream = self._streams[name]
+        rows = [self._rows.pop(lane)[0] for lane in stream.lanes]
+        for lane, row in zip(stream.lanes, rows, strict=True):
+            edit.insert(place, _CLOSE, edit.name(lane), at, row=row, stream=stream.row)
+        edit.forget(stream, rows)
+        stream.lanes = []
+
+    def _sweep(self, edit: _Edit, place: int, now: int) -> None:
+        """End what has been silent for longer than ``idle`` at `now`.
+
+        A stream that spoke since its deadline was set gets a new one, so each costs one heap
+        operation per ``idle``, not per delta.
+        """
+        idle = self._limits.idle
+        while self._deadlines and self._deadlines[0][0] < now:
+            deadline, name = heapq.heappop(self._deadlines)
+            stream = self._streams.get(name)
+            if stream is None or stream.deadline != deadline:
+                continue
+            if stream.last + idle >= now:
+                stream.deadline = stream.last + idle
+                heapq.heappush(self._deadlines, (stream.deadline, name))
+                continue
+            if not stream.refused:
+                lane = edit.name(Lane(name))
+                reason = f"silent for more than {idle / 1e9:g} s (limits.idle)"
+                edit.insert(place, _ERROR, lane, now, stream=stream.row, text=reason)
+                self._close(edit, place, name, now)
+                edit.insert(place, _END, lane, now, stream=stream.row, finish=Finish.TRUNCATED)
+            del self._streams[name]
+
+    def dump(self) -> bytes:
+        """Open streams with their lanes, and the columns."""
+        streams = [
+            [
+                name,
+                s.row,
+                s.last,
+                s.deadline,
+                s.size,
+                s.refused,
+                [[*lane[1:], self._rows[lane][0]] for lane in s.lanes],
+            ]
+            for name, s in self._streams.items()
+        ]
+        head = orjson.dumps({"version": 1, "streams": streams})
+        return framed(head, self._lane_state.dump(), self._stream_state.dump())
+
+    def load(self, state: bytes) -> None:
+        """Take over what :meth:`dump` gave, into a new stage.
+
+        :raises ValueError: If it is of another version.
+        """
+        head, lane_state, stream_state = unframed(state)
+        known = orjson.loads(head)
+        if known["version"] != 1:
+            msg = f"directory state of version {known['version']}, this program reads version 1"
+            raise ValueError(msg)
+        for name, row, last, deadline, size, refused, lanes in known["streams"]:
+            stream = _Stream(row, last, deadline, size, refused)
+            self._streams[name] = stream
+            for channel, choice, item, lane_row in lanes:
+                lane = Lane(name, channel, choice, item)
+                self._rows[lane] = lane_row, stream
+                stream.lanes.append(lane)
+        self._deadlines = sorted((s.deadline, name) for name, s in self._streams.items())
+        self._lane_rows = _Rows(row for row, _ in self._rows.values())
+        self._stream_rows = _Rows(s.row for s in self._streams.values() if not s.refused)
+        self._lane_state.load(lane_state)
+        self._stream_state.load(stream_state)

@@ -1,0 +1,1 @@
+"""Rule packs and the default policy: data files, read by ``flows.policies``."""
