@@ -27,7 +27,17 @@ import orjson
 
 from operators.packet import Delta, Finish, Kind
 
-__all__ = ["MAX_EVENT", "MAX_INDEX", "Decoder", "Dialect", "Event", "Framing", "Script", "short"]
+__all__ = [
+    "MAX_EVENT",
+    "MAX_INDEX",
+    "Decoder",
+    "Dialect",
+    "Event",
+    "Framing",
+    "Script",
+    "error_code",
+    "short",
+]
 
 MAX_EVENT = 1 << 20
 """Bytes of one event before its framing gives up (1 MiB): the largest in 371 recordings is 0.2 MiB."""
@@ -51,9 +61,12 @@ _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, RecursionError, Type
 class Framing(Protocol):
     """Bytes in, complete events out, in whatever pieces the bytes come. Never raises."""
 
-    failed: str
-    """Why nothing more can be read, "" while all is well. Events before the fault were returned; a
-    failed framing returns no more (an exception would lose those that came in the same call)."""
+    @property
+    def failed(self) -> str:
+        """Why nothing more can be read, "" while all is well. Events before the fault were returned; a
+        failed framing returns no more (an exception would lose those that came in the same call).
+        """
+        ...
 
     def receive_data(self, data: bytes) -> list[Event]:
         """Events completed by `data`."""
@@ -69,6 +82,13 @@ class Framing(Protocol):
 def short(value: object) -> str:
     """A provider's code or type, fit for a reason: at most 64 harmless characters."""
     return _CODE.sub("", str(value))[:64]
+
+
+def error_code(error: object) -> str:
+    """The ``type`` and ``code`` of a provider's error object, fit for a reason; its words are left out."""
+    facts = error if isinstance(error, dict) else {}
+    said = dict.fromkeys(short(facts[key]) for key in ("type", "code") if facts.get(key) is not None)
+    return " ".join(said) or "no code given"
 
 
 class Script:
@@ -196,6 +216,23 @@ class Dialect(ABC):
     def __init__(self) -> None:
         self.out = Script(self.provider)
 
+    @classmethod
+    def knows(cls, name: str, event: dict[str, Any]) -> bool:
+        """Whether `event` can be of this API only; a cheap look, False where it does not tell.
+
+        An event that is no JSON object is looked at as an empty one.
+        """
+        del name, event
+        return False
+
+    quick = False
+    """Whether :meth:`receive_quick` is worth asking."""
+
+    def receive_quick(self, payload: bytes) -> bool:
+        """A payload not parsed yet. True if the dialect heard it, as :meth:`receive` would have."""
+        del payload
+        return False
+
     @abstractmethod
     def receive(self, name: str, event: dict[str, Any]) -> None:
         """One event, parsed. `name` is the framing's (SSE ``event:``, frame ``:event-type``)."""
@@ -219,7 +256,8 @@ class Dialect(ABC):
 class Decoder:
     """A framing and a dialect, joined; what sources feed and tests check.
 
-    2.2 us for a Chat Completions chunk of 230 bytes, 1 us of it orjson's.
+    2.6 us for a Chat Completions chunk of 230 bytes in a read of 64 KiB, 1 us of it orjson's; 4.5 us where
+    each read holds one chunk.
     """
 
     def __init__(self, framing: Framing, dialect: Dialect) -> None:
@@ -243,8 +281,11 @@ class Decoder:
                 self._hear_text(name, payload)
         else:
             receive, loads = dialect.receive, orjson.loads
+            quick = dialect.receive_quick if dialect.quick else None
             for name, payload in events:
                 try:
+                    if quick and quick(payload):
+                        continue
                     event = loads(payload)
                 except orjson.JSONDecodeError:
                     event = self._parse_again(name, payload)

@@ -35,7 +35,7 @@ class FrameFraming:
 
     :arg limit: Bytes one frame may have.
 
-    4 us a frame of four headers.
+    5 us a frame of three headers.
     """
 
     def __init__(self, limit: int = MAX_EVENT) -> None:

@@ -28,7 +28,7 @@ class JsonArrayFraming:
 
     :arg limit: Bytes one element may have.
 
-    0.2 us for each bracket, quote and comma.
+    0.6 us for each bracket, quote and comma: 0.1 ms for a KiB of printed JSON.
     """
 
     def __init__(self, limit: int = MAX_EVENT) -> None:

@@ -84,7 +84,7 @@ class CassetteFraming:
     """Events of a recorder's rows: ``{"data": event}``, with ``direction`` only the ``received`` ones.
 
     A row ``{"kind": "close", ...}`` is an event of that name: the session is over. What is no such row
-    is given as it stands.
+    is given as it stands. 3 us a row: its event is parsed here and once more by the decoder.
     """
 
     def __init__(self, limit: int = MAX_EVENT) -> None:

@@ -15,6 +15,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 __all__ = ["Feed", "Pump"]
@@ -54,7 +55,8 @@ class Feed(Generic[Item]):
         while self._items and len(taken) < most:
             taken.append(self._items.popleft())
         if taken and not self._drained.is_set():
-            self._loop.call_soon_threadsafe(self._drained.set)
+            with suppress(RuntimeError):  # the pump was closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._drained.set)
         return taken
 
     def over(self) -> bool:

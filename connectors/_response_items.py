@@ -6,7 +6,9 @@ events, then whole as ``response.X.done``, again in ``output_item.done``, again 
 
 Strategy. One table says of each X which channel it speaks on and which fields hold its text and its
 part. Pieces go out, wholes are compared (:mod:`connectors._parts`). What the model writes for a tool is
-tool text, whoever runs the tool; what a tool answers is not the model's text and passes by.
+tool text, whoever runs the tool; what a tool answers is not the model's text and passes by. Where an
+event names an item that was announced, the place announced counts, and a place that is taken is not
+given twice: xAI leaves the index out of some events and sends 0 in all others.
 
 https://platform.openai.com/docs/api-reference/responses-streaming and .../realtime-server-events
 """
@@ -17,11 +19,11 @@ from typing import Any
 
 import orjson
 
-from connectors._decoder import Script, short
+from connectors._decoder import Script
 from connectors._parts import Parts
 from operators.packet import Channel, Finish
 
-__all__ = ["ResponseItems", "error_code"]
+__all__ = ["ResponseItems"]
 
 _TEXT, _REASONING, _TOOL = int(Channel.TEXT), int(Channel.REASONING), int(Channel.TOOL)
 _REFUSAL, _TRANSCRIPT = int(Channel.REFUSAL), int(Channel.TRANSCRIPT)
@@ -89,6 +91,7 @@ class ResponseItems:
         self._out = out
         self._parts = Parts(out)
         self._seen: set[int] = set()
+        self._places: dict[object, int] = {}  # by the item's id
         self._last = ""
         self._refused = False
 
@@ -96,6 +99,7 @@ class ResponseItems:
         """The response is over."""
         self._parts.clear()
         self._seen.clear()
+        self._places.clear()
         self._last = ""
         self._refused = False
 
@@ -103,26 +107,31 @@ class ResponseItems:
         """One event of type `kind`. Types not known pass by."""
         if kind in _DELTAS:
             name, channel, part = _DELTAS[kind]
-            item = event.get("output_index", 0)
+            item = self._place(event, event.get("item_id"))
             key = (name, item, event.get(part, 0))
             self._parts.piece(key, event["delta"], channel, item, event.get("logprobs"))
             self._seen.add(item)
             self._refused |= channel == _REFUSAL
         elif kind in _DONES:
             name, channel, field, part = _DONES[kind]
-            item = event.get("output_index", 0)
+            item = self._place(event, event.get("item_id"))
             self._whole((name, item, event.get(part, 0)), event.get(field), channel, item)
         elif kind == "response.output_item.added":
-            self._begin(event["item"], event.get("output_index", 0))
+            item = event["item"]
+            place = self._place(event, item.get("id"))
+            if place in self._seen and item.get("id") not in self._places:
+                place = max(self._seen) + 1
+            self._begin(item, place)
         elif kind == "response.output_item.done":
-            self.complete(event["item"], event.get("output_index", 0))
+            item = event["item"]
+            self.complete(item, self._place(event, item.get("id")))
         elif kind == "response.output_text.annotation.added":
-            self._cite(event["annotation"], event.get("output_index", 0))
+            self._cite(event["annotation"], self._place(event, event.get("item_id")))
 
     def close(self, output: list[dict[str, Any]]) -> int:
         """All items of a response that is complete; how it ended. Items never heard of are said now."""
         for place, item in enumerate(output):
-            if place not in self._seen:
+            if place not in self._seen and item.get("id") not in self._places:
                 self.complete(item, place)
         if output:
             self._last = output[-1].get("type", "")
@@ -156,8 +165,18 @@ class ResponseItems:
             name, field = _CALLS[kind]
             self._whole((name, place, 0), item.get(field), _TOOL, place)
 
+    def _place(self, event: dict[str, Any], item_id: object) -> int:
+        place = self._places.get(item_id)
+        if place is None:
+            place = event.get("output_index", 0)
+            if type(place) is not int:  # it is compared with others before Script could refuse it
+                raise TypeError(type(place))
+        return place
+
     def _begin(self, item: dict[str, Any], place: int) -> None:
         self._seen.add(place)
+        if item.get("id"):
+            self._places[item["id"]] = place
         kind = item.get("type", "")
         self._last = kind
         if kind in _CALLS or kind in ("shell_call", "apply_patch_call"):
@@ -173,10 +192,3 @@ class ResponseItems:
     def _cite(self, annotation: dict[str, Any], place: int) -> None:
         names = ("type", "url", "title", "file_id", "filename", "start_index", "end_index")
         self._out.note({"citation": {n: annotation[n] for n in names if n in annotation}}, _TEXT, 0, place)
-
-
-def error_code(error: object) -> str:
-    """The codes of an error object, fit for a reason."""
-    facts = error if isinstance(error, dict) else {}
-    said = {short(facts[key]): None for key in ("type", "code") if facts.get(key) is not None}
-    return " ".join(said) or "no code given"

@@ -12,6 +12,7 @@ that was meant gets all of them, and this one only passes calls on.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import orjson
 
@@ -40,16 +41,15 @@ class SniffedFraming:
         self._found: Framing | None = None
         self._held = bytearray()
         self._first = True
+        self.receive_data: Callable[[bytes], list[Event]] = self._sniff
+        """Events completed by the bytes, and by what was held before. Once the framing is found, its own."""
 
     @property
     def failed(self) -> str:
         """Why nothing more can be read."""
         return self._found.failed if self._found else self._fault
 
-    def receive_data(self, data: bytes) -> list[Event]:
-        """Events completed by `data`, and by what was held before."""
-        if self._found:
-            return self._found.receive_data(data)
+    def _sniff(self, data: bytes) -> list[Event]:
         if self._fault:
             return []
         held = self._held
@@ -90,7 +90,8 @@ class SniffedFraming:
         if not self._found:
             return []
         self._held = bytearray()
-        return self._found.receive_data(text)
+        self.receive_data = self._found.receive_data
+        return self.receive_data(text)
 
     def _json(self, line: bytes) -> Framing:
         if len(line) > self._limit:

@@ -30,7 +30,7 @@ class SseFraming:
 
     :arg limit: Bytes one event may have, its comments included.
 
-    0.3 us for an event of 230 bytes in a read of many, 0.7 us where it has a name, 1.5 us field by field.
+    0.3 us for an event of 230 bytes in a read of many, 0.6 us where it has a name, 2.7 us field by field.
     """
 
     def __init__(self, limit: int = MAX_EVENT) -> None:
@@ -47,6 +47,11 @@ class SseFraming:
 
     def receive_data(self, data: bytes) -> list[Event]:
         """Events completed by `data`."""
+        if (
+            data.find(b"\n") == len(data) - 2 and data[:6] == b"data: " and data[-1:] == b"\n"
+            and not self._rest and not self._after_cr and b"\r" not in data and self._whole(data)
+        ):  # fmt: skip
+            return [("", data[6:-2])]  # a read that is one event: what a live stream brings
         if self.failed:
             return []
         if self._after_cr or b"\r" in data:
@@ -69,6 +74,13 @@ class SseFraming:
         blocks = data.split(b"\n\n")
         tail = blocks.pop()
         return self._blocks(blocks) + self._keep(tail)
+
+    def _whole(self, data: bytes) -> bool:
+        """Whether one event that fills a read may be handed on."""
+        if self.failed or len(data) > self._limit:
+            return False
+        self._first = False
+        return True
 
     def receive_eof(self) -> list[Event]:
         """The last event, if it has data and only its blank line is missing."""

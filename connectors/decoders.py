@@ -122,14 +122,14 @@ _UNDECIDED = 16
 
 
 def open_decoder(api: str, *, limit: int = MAX_EVENT) -> Decoder:
-    """A decoder for one stream (one connection) of `api`, one of :data:`API_NAMES`.
+    r"""A decoder for one stream (one connection) of `api`, one of :data:`API_NAMES`.
 
-    :arg api: ``_`` and ``-`` are equal, and a ``-chunks`` at the end (a file of bare payloads) is passed over.
+    :arg api: ``_`` and ``-`` are equal; ``-chunks`` at the end (a file of bare payloads) is passed over.
     :arg limit: Bytes one event may have.
     :raises ValueError: If there is no such name.
 
     >>> decoder = open_decoder("groq_chat")
-    >>> said = decoder.receive_data(b'data: {"choices": [{"delta": {"content": "Hi"}}]}\\n\\n', now=0)
+    >>> said = decoder.receive_data(b'data: {"choices": [{"delta": {"content": "Hi"}}]}\n\n', now=0)
     >>> [delta.text for delta in said]
     ['{"provider":"groq","model":""}', 'Hi']
     """
@@ -173,7 +173,9 @@ class AutoDecoder(Decoder):
 
     def receive_eof(self, *, now: int) -> list[Delta]:
         """Deltas that the end of the bytes completes."""
-        deltas = self.receive_events(self._framing.receive_eof(), now=now)
+        deltas: list[Delta] = []
+        if not self._decided:
+            deltas += self.receive_events(self._framing.receive_eof(), now=now)
         if not self._decided:
             deltas += self._decide(_last_resort(self._kept), [], now)
         return deltas + super().receive_eof(now=now)

@@ -21,7 +21,8 @@ from typing import Any
 
 import orjson
 
-from connectors._decoder import Dialect, short
+from connectors._chat_chunk import only_content
+from connectors._decoder import Dialect, error_code
 from operators.packet import Channel, Finish
 
 __all__ = ["OpenAIChat"]
@@ -37,8 +38,8 @@ _FINISH = {
     "model_length": Finish.LENGTH,  # Mistral
     "tool_calls": Finish.TOOL,
     "function_call": Finish.TOOL,
-    "content_filter": Finish.BLOCKED,
-    "sensitive": Finish.BLOCKED,  # z.ai
+    "content_filter": Finish.REFUSAL,  # the provider's own; *blocked* is what MidStream does
+    "sensitive": Finish.REFUSAL,  # z.ai
     "error": Finish.ERROR,  # Mistral, OpenRouter
     "network_error": Finish.ERROR,  # z.ai
     "insufficient_system_resource": Finish.ERROR,  # DeepSeek
@@ -50,6 +51,7 @@ class OpenAIChat(Dialect):
     """``chat.completion.chunk`` and ``chat.completion`` objects, and bare error bodies."""
 
     provider = "openai"
+    quick = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,6 +72,16 @@ class OpenAIChat(Dialect):
         if not choices:
             return "prompt_filter_results" in event
         return isinstance(choices[0], dict) and ("delta" in choices[0] or "message" in choices[0])
+
+    def receive_quick(self, payload: bytes) -> bool:
+        """A piece of content in a stream that is open: see ``_chat_chunk``."""
+        if not self.out.open:
+            return False
+        heard = only_content(payload)
+        if heard is None:
+            return False
+        self.out.text(heard[0], _TEXT, heard[1])
+        return True
 
     def receive(self, name: str, event: dict[str, Any]) -> None:
         out = self.out
@@ -228,9 +240,7 @@ class OpenAIChat(Dialect):
     def _error(self, error: Any) -> None:
         if not error:
             return
-        facts = error if isinstance(error, dict) else {}
-        said = [short(facts[key]) for key in ("type", "code") if facts.get(key) is not None]
-        self.out.fail(f"provider error: {' '.join(said) or 'no code given'}")
+        self.out.fail(f"provider error: {error_code(error)}")
 
 
 _Voice = Callable[[OpenAIChat, Any, int, dict[str, Any], Any], None]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Dialect, short
+from connectors._decoder import Dialect, error_code
 from operators.packet import Finish
 
 __all__ = ["OpenAICompletions"]
@@ -19,7 +19,7 @@ _FINISH = {
     "stop": Finish.STOP,
     "eos": Finish.STOP,
     "length": Finish.LENGTH,
-    "content_filter": Finish.BLOCKED,
+    "content_filter": Finish.REFUSAL,
     "error": Finish.ERROR,
 }
 
@@ -46,7 +46,7 @@ class OpenAICompletions(Dialect):
 
     def receive(self, name: str, event: dict[str, Any]) -> None:
         if event.get("error") or name == "error" or event.get("object") == "error":
-            self._error(event.get("error") or event)
+            self.out.fail(f"provider error: {error_code(event.get('error') or event)}")
             return
         out = self.out
         if event.get("model"):
@@ -71,8 +71,3 @@ class OpenAICompletions(Dialect):
                 self.out.text(token, 0, index, 0, float("nan" if value is None else value))
         else:
             self.out.text(text, 0, index)
-
-    def _error(self, error: Any) -> None:
-        facts = error if isinstance(error, dict) else {}
-        said = [short(facts[key]) for key in ("type", "code") if facts.get(key) is not None]
-        self.out.fail(f"provider error: {' '.join(said) or 'no code given'}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Dialect, short
+from connectors._decoder import Dialect, error_code
 from operators.packet import Finish
 
 __all__ = ["OpenAIImages"]
@@ -31,8 +31,7 @@ class OpenAIImages(Dialect):
     def receive(self, name: str, event: dict[str, Any]) -> None:
         kind = str(event.get("type", name))
         if kind == "error":
-            error = event.get("error") or {}
-            self.out.fail(f"provider error: {short(error.get('code') or 'no code given')}")
+            self.out.fail(f"provider error: {error_code(event.get('error'))}")
         elif kind.startswith(_KINDS):
             self.out.start()
             if kind.endswith(".completed"):

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Dialect
-from connectors._response_items import ResponseItems, error_code
+from connectors._decoder import Dialect, error_code
+from connectors._response_items import ResponseItems
 from operators.packet import Channel, Finish
 
 __all__ = ["OpenAIRealtime"]
@@ -86,6 +86,6 @@ class OpenAIRealtime(Dialect):
             out.fail(f"provider error: {error_code(error)}")
         elif status == "incomplete":
             blocked = isinstance(details, dict) and details.get("reason") == "content_filter"
-            finish = Finish.BLOCKED if blocked else Finish.LENGTH
+            finish = Finish.REFUSAL if blocked else Finish.LENGTH
         out.end(finish)
         self._items.clear()

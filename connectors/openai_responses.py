@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Dialect
-from connectors._response_items import ResponseItems, error_code
+from connectors._decoder import Dialect, error_code
+from connectors._response_items import ResponseItems
 from operators.packet import Finish
 
 __all__ = ["OpenAIResponses"]
 
 _BEGUN = {"response.created", "response.queued", "response.in_progress"}
 _OVER = {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
-_INCOMPLETE = {"content_filter": Finish.BLOCKED}
 
 
 class OpenAIResponses(Dialect):
@@ -73,8 +72,8 @@ class OpenAIResponses(Dialect):
         if status == "failed":
             out.fail(f"provider error: {error_code(response.get('error'))}")
         elif status == "incomplete":
-            reason = (response.get("incomplete_details") or {}).get("reason")
-            finish = _INCOMPLETE.get(reason, Finish.LENGTH)  # max_output_tokens, max_tool_calls
+            blocked = (response.get("incomplete_details") or {}).get("reason") == "content_filter"
+            finish = Finish.REFUSAL if blocked else Finish.LENGTH  # max_output_tokens, max_tool_calls
         out.end(finish)
         self._items.clear()
 

@@ -18,25 +18,31 @@ that the cutting does not matter; re-cut text has no token probabilities.
 from __future__ import annotations
 
 import glob
+import os
 import random
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
 from connectors import decoders
-from connectors._decoder import Decoder
+from connectors._decoder import MAX_EVENT, Decoder
 from connectors._recut import Recut
 from connectors._tape import Tape, TapeSource
-from operators.packet import Delta, Kind
+from operators.packet import Delta, Finish, Kind
 
 __all__ = ["ReplayConfig", "ReplaySource", "find"]
 
 _READ = 1 << 16
-_TEXT, _ERROR = int(Kind.TEXT), int(Kind.ERROR)
+_START, _TEXT, _ERROR, _END = int(Kind.START), int(Kind.TEXT), int(Kind.ERROR), int(Kind.END)
 _SECOND = 1_000_000_000
+_LATEST = 10**9  # seconds, 31 years: what a timed recording may say, and 64 bits of ns can hold
+_TIMED_MARGIN = 1 << 16
+"""Bytes that a line of a timed recording may be longer than the event in it (and twice that: escapes)."""
 
 
 @dataclass(frozen=True)
@@ -57,56 +63,83 @@ class ReplayConfig:
     """Median seconds to the first delta of a recording that holds no time."""
     gap: float = 0.02
     """Median seconds between two deltas of a recording that holds no time."""
+    batch: int = 256
+    """Deltas in a packet at most."""
+    event_bytes: int = MAX_EVENT
+    """Bytes of one event of the wire format at most."""
 
 
 def find(paths: Sequence[str]) -> list[Path]:
-    """The files that `paths` mean, without repeats, in order of path.
+    """The files that `paths` mean, without repeats, in the order of `paths`, within one by name.
 
-    Hidden files, Markdown and indexes (``INDEX.*``) in a folder are not recordings.
+    Hidden files and folders, Markdown and indexes (``INDEX.*``) in a folder are not recordings.
 
     :raises FileNotFoundError: If one of them means nothing.
     """
-    files: dict[Path, None] = {}
+    files: dict[str, Path] = {}
     for path in paths:
         named = Path(path)
-        found = sorted(
-            p
-            for p in (named.rglob("*") if named.is_dir() else map(Path, glob.glob(path, recursive=True)))
-            if p.is_file() and (not named.is_dir() or _is_recording(p))
-        )
         if named.is_file():
             found = [named]
+        elif named.is_dir():
+            found = sorted(p for p in named.rglob("*") if p.is_file() and _is_recording(p.relative_to(named)))
+        else:
+            found = sorted(p for p in map(Path, glob.glob(path, recursive=True)) if p.is_file())
         if not found:
             msg = f"no recording at {path!r}: name a file, a folder, or a pattern that matches files"
             raise FileNotFoundError(msg)
-        files.update(dict.fromkeys(found))
-    return list(files)
+        for file in found:
+            files.setdefault(os.path.abspath(file), file)
+    return list(files.values())
 
 
 def _is_recording(path: Path) -> bool:
-    return not (path.name.startswith(".") or path.suffix == ".md" or path.name.startswith("INDEX."))
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not (hidden or path.suffix == ".md" or path.name.startswith("INDEX."))
 
 
 def _tape(path: Path, name: str, begins: int, config: ReplayConfig) -> Tape:
     def deltas() -> Iterator[tuple[int, Delta]]:
-        decoder = decoders.open_decoder(config.api)
-        with path.open("rb") as file:
-            line = file.readline(_READ)
-            file.seek(0)
-            said = (
-                _timed(file, decoder, begins)
-                if _is_timed(line)
-                else _paced(_decoded(iter(lambda: file.read(_READ), b""), decoder), name, begins, config)
-            )
-            if not config.chunk:
-                yield from said
-                return
-            cut = Recut(config.chunk)
-            for at, delta in said:
-                for again in cut.again(delta):
-                    yield at, again
+        at, begun = begins, False
+        try:
+            with path.open("rb") as file:
+                for at, delta in _said(file, name, begins, config):
+                    begun = begun or delta.kind == _START
+                    yield at, delta
+        except OSError as error:
+            if not begun:
+                yield at, Delta(_START, '{"provider":"","model":""}', at=at)
+            yield at, Delta(_ERROR, f"the recording cannot be read: {error.strerror}", at=at)
+            yield at, Delta(_END, finish=int(Finish.ERROR), at=at)
 
     return Tape(name, begins, deltas)
+
+
+def _said(file: BinaryIO, name: str, begins: int, config: ReplayConfig) -> Iterator[tuple[int, Delta]]:
+    decoder = decoders.open_decoder(config.api, limit=config.event_bytes)
+    line = file.readline(_READ)
+    file.seek(0)
+    said = (
+        _timed(_lines(file, 3 * config.event_bytes + _TIMED_MARGIN), decoder, begins)
+        if _is_timed(line)
+        else _paced(_decoded(iter(lambda: file.read(_READ), b""), decoder), name, begins, config)
+    )
+    if not config.chunk:
+        yield from said
+        return
+    cut = Recut(config.chunk)
+    for at, delta in said:
+        for again in cut.again(delta):
+            yield at, again
+
+
+def _lines(file: BinaryIO, most: int) -> Iterator[bytes]:
+    """The lines of `file`; in place of one that is longer than `most` bytes a line that is no JSON."""
+    whole = True
+    while line := file.readline(most):
+        if whole:
+            yield b"too long" if len(line) == most else line
+        whole = line.endswith(b"\n")
 
 
 def _decoded(reads: Iterator[bytes], decoder: Decoder) -> Iterator[Delta]:
@@ -131,28 +164,34 @@ def _paced(
 
 def _is_timed(line: bytes) -> bool:
     """The first line of a timed recording says when and what."""
+    return _record(line) is not None
+
+
+def _record(line: bytes) -> tuple[float, bytes] | None:
+    """Seconds and wire bytes that a line of a timed recording holds, None if it is none."""
     try:
-        head = orjson.loads(line)
+        record = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return False
-    return isinstance(head, dict) and isinstance(head.get("at"), int | float) and "data" in head
+        return None
+    if not isinstance(record, dict) or "data" not in record:
+        return None
+    at, data = record.get("at"), record["data"]
+    if not isinstance(at, int | float) or not 0 <= at <= _LATEST:
+        return None
+    return at, data.encode() if isinstance(data, str) else orjson.dumps(data) + b"\n"
 
 
 def _timed(lines: Iterable[bytes], decoder: Decoder, begins: int) -> Iterator[tuple[int, Delta]]:
     at = begins
     for line in lines:
-        try:
-            record = orjson.loads(line)
-            at = max(at, begins + int(record["at"] * _SECOND))
-            data = record["data"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+        record = _record(line)
+        if record is None:
             if line.strip():
-                yield (
-                    at,
-                    Delta(_ERROR, "a line of a timed recording is not {'at': seconds, 'data': ...}", at=at),
-                )
+                reason = "a line of a timed recording is not {'at': seconds, 'data': ...}"
+                yield at, Delta(_ERROR, reason, at=at)
             continue
-        wire = data.encode() if isinstance(data, str) else orjson.dumps(data) + b"\n"
+        seconds, wire = record
+        at = max(at, begins + int(seconds * _SECOND))
         for delta in decoder.receive_data(wire, now=at):
             yield at, delta
     for delta in decoder.receive_eof(now=at):
@@ -182,18 +221,23 @@ class ReplaySource(TapeSource):
             _tape(path, name, place * stagger, config)
             for place, (path, name) in enumerate(zip(files, _names(files), strict=True))
         ]
-        super().__init__(tapes, keys, slot_of, speed=config.speed)
+        super().__init__(tapes, keys, slot_of, speed=config.speed, batch=config.batch)
 
 
 def _names(files: Sequence[Path]) -> list[str]:
     """The file's name; with as many folders before it as tell it from its namesakes."""
-    names = [path.name for path in files]
+    names = [_readable(path.name) for path in files]
     depth = 2
     while len(set(names)) < len(names) and depth < 32:
-        twice = {name for name in names if names.count(name) > 1}
+        times = Counter(names)
         names = [
-            "/".join(path.parts[-depth:]) if name in twice else name
+            _readable("/".join(path.absolute().parts[-depth:])) if times[name] > 1 else name
             for path, name in zip(files, names, strict=True)
         ]
         depth += 1
     return names
+
+
+def _readable(name: str) -> str:
+    """The name of a file as text: a name is bytes, and need not be UTF-8."""
+    return os.fsencode(name).decode(errors="backslashreplace")

@@ -8,7 +8,8 @@ Parallel   one partition; it is read by the process that owns its slot
 Needs      nothing
 
 What comes is analysed when it comes, at the time it comes. A pipe and a terminal are read on the pump's
-loop; a file (``< FILE``), which a loop cannot wait for, is read there piece by piece.
+loop; a file (``< FILE``), which a loop cannot wait for, is read there piece by piece. When the process
+is asked to end, what was not read yet is left: the stream ends as *truncated*.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
 from connectors import decoders
+from connectors._decoder import MAX_EVENT
 from connectors._pump import Feed, Pump
 from connectors._recut import Recut
 from connectors._stop import STOP
@@ -31,28 +33,40 @@ from operators.packet import Delta, Kind, Packet, pack
 
 __all__ = ["StdinSource"]
 
+_STDIN = 0
 _READ = 1 << 16
 _POLL = timedelta(microseconds=200)
 _START = int(Kind.START)
 
 
 async def _read(feed: Feed[bytes]) -> None:
-    reader = asyncio.StreamReader(limit=_READ)
-    loop = asyncio.get_running_loop()
-    try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (PermissionError, ValueError):  # a regular file: always ready, never to be waited for
-        while data := os.read(0, _READ):
-            await feed.put(data)
-        return
-    while data := await reader.read(_READ):
+    """Read when there is something to read. Not asyncio's pipe transport: it makes the open file
+    non-blocking, and on a terminal that is our standard output too, and afterwards the shell's.
+    """
+    while True:
+        await _readable()
+        data = os.read(_STDIN, _READ)
+        if not data:
+            return
         await feed.put(data)
+
+
+async def _readable() -> None:
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(_STDIN, ready.set)
+    except PermissionError:  # a regular file: always ready, never to be waited for
+        return
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(_STDIN)
 
 
 class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
     def __init__(self, source: StdinSource) -> None:
         self._source = source
-        self._decoder = decoders.open_decoder(source.api)
+        self._decoder = decoders.open_decoder(source.api, limit=source.event_bytes)
         self._recut = Recut(source.chunk) if source.chunk else None
         self._pump = Pump()
         self._feed = self._pump.feed("stdin", _read, room=16)
@@ -64,9 +78,10 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
     def next_batch(self) -> list[tuple[str, Packet]]:
         now = time.time_ns()
         if not self._waiting and not self._over:
-            for data in self._feed.take(1):
+            stop = STOP.is_set()  # however much more there would be to read
+            for data in [] if stop else self._feed.take(1):
                 self._hear(self._decoder.receive_data(data, now=now))
-            if not self._waiting and (self._feed.over() or STOP.is_set()):
+            if not self._waiting and (stop or self._feed.over()):
                 self._over = True
                 self._hear(self._decoder.receive_eof(now=now))
         if not self._waiting:
@@ -114,14 +129,22 @@ class StdinSource(FixedPartitionedSource[tuple[str, Packet], None]):
 
     :arg batch: Deltas in a packet at most.
 
+    :arg event_bytes: Bytes of one event of the wire format at most.
+
+    :raises ValueError: If the api is not known, or standard input is closed.
+
     """
 
     def __init__(
-        self, name: str, key: str, slot: int, *, api: str = "auto", chunk: int = 0, batch: int = 256
-    ) -> None:
+        self, name: str, key: str, slot: int, *, api: str = "auto", chunk: int = 0, batch: int = 256,
+        event_bytes: int = MAX_EVENT,
+    ) -> None:  # fmt: skip
+        if sys.stdin is None:
+            msg = "standard input is closed: there is nothing to read"
+            raise ValueError(msg)
         decoders.open_decoder(api)  # a wrong name is refused before anything runs
         self.name, self.key, self.slot = name, key, slot
-        self.api, self.chunk, self.batch = api, chunk, batch
+        self.api, self.chunk, self.batch, self.event_bytes = api, chunk, batch, event_bytes
 
     @override
     def list_parts(self) -> list[str]:

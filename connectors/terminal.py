@@ -10,7 +10,8 @@ Needs      a terminal
 Strategy. Findings and verdicts scroll by as they happen and stay in the scroll-back; below them a few
 lines are redrawn ten times a second: the streams that spoke last, each with the end of its *released*
 text (never the original: a screen is also somewhere a secret may leak to), and the sums. When the
-flow ends the lines give way to a summary.
+flow ends the lines give way to a summary. What a stream says is shown without control characters: a
+model cannot move the cursor or name the window of the person who watches it.
 """
 
 from __future__ import annotations
@@ -108,26 +109,19 @@ class _Screen:
             if verdict["finding"] >= 0:
                 finding = packet.findings[verdict["finding"]]
                 where += f" {finding['begin']}:{finding['stop']}"
-            line = Text.assemble(
-                (f"{action.name.lower():>7} ", _COLOUR[action]), (f"{lane.stream:<28.28} "),
-                (f"{self._names[verdict['code']]} "), (f"({where}) {self._reasons[verdict['code']]}", "dim"),
-            )  # fmt: skip
+            name, reason = self._names[verdict["code"]], self._reasons[verdict["code"]]
             self._row(lane.stream).style = _COLOUR[action]
-            lines.append(line)
+            lines.append(
+                _line(action.name.lower(), _COLOUR[action], lane.stream, f"{name} ", f"({where}) {reason}")
+            )
         for finding in packet.findings:
             if finding["seq"] >= 0 and finding["kind"] != Reach.RULE:
                 lane = packet.lanes[packet.deltas["lane"][finding["delta"]]]
                 kind = Reach(int(finding["kind"])).name.lower()
+                where = f"{Channel(lane.channel).name.lower()} {finding['begin']}:{finding['stop']}"
+                name = self._names[finding["code"]]
                 lines.append(
-                    Text.assemble(
-                        (f"{kind:>7} ", "blue"),
-                        f"{lane.stream:<28.28} {self._names[finding['code']]} ",
-                        (
-                            f"({Channel(lane.channel).name.lower()} {finding['begin']}:{finding['stop']}) "
-                            f"{finding['value']:.3f}",
-                            "dim",
-                        ),
-                    )  # fmt: skip
+                    _line(kind, "blue", lane.stream, f"{name} ", f"({where}) {finding['value']:.3f}")
                 )
         return lines
 
@@ -142,9 +136,7 @@ class _Screen:
                 row = self._row(stream)
                 row.provider, row.model = head.get("provider", ""), head.get("model", "")
             elif outcome["kind"] == _ERROR:
-                lines.append(
-                    Text.assemble(("  error ", "red"), f"{stream:<28.28} ", (packet.failed or said, "dim"))
-                )
+                lines.append(_line("error", "red", stream, "", packet.failed or said))
             else:
                 self._row(stream).finish = Finish(int(outcome["finish"])).name.lower()
         return lines
@@ -159,18 +151,17 @@ class _Screen:
         with self._lock:
             for stream, row in list(self._rows.items())[-_SHOWN:]:
                 room = max(width - 54, 10)
-                tail = " ".join(row.tail.split())[-room:]
-                state = Text(row.finish, "dim") if row.finish else Text(row.provider, "green")
-                grid.add_row(
-                    Text(stream, row.style), state, str(row.deltas), Text(tail, "dim" if row.finish else "")
-                )
+                said = " ".join(row.tail.split())[-room:]
+                state = Text(row.finish, "dim") if row.finish else Text(_plain(row.provider), "green")
+                tail = Text(_plain(said), "dim" if row.finish else "")
+                grid.add_row(Text(_plain(stream), row.style), state, str(row.deltas), tail)
         return Group(Text("─" * width, "dim"), grid, self._sums())
 
     def _sums(self) -> Text:
         tally = self._tally
         done = f"{tally.streams}/{self._total}" if self._total else str(tally.streams)
         found = sum(tally.findings.values())
-        acts = "  ".join(f"{count} {name}" for name, count in tally.verdicts.items())
+        acts = "  ".join(f"{count} {name}" for name, count in dict(tally.verdicts).items())
         return Text(
             f"streams {done}   deltas {tally.deltas:,}   findings {found}   {acts}   "
             f"latency p50 {tally.latency(0.5):.2f} ms  p99 {tally.latency(0.99):.2f} ms",
@@ -191,6 +182,16 @@ class _Screen:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _plain(text: str) -> str:
+    """`text` without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _line(what: str, colour: str, stream: str, name: str, more: str) -> Text:
+    """A line of the scroll-back: what happened, in which stream, and the rest."""
+    return Text.assemble((f"{what:>7} ", colour), f"{_plain(stream):<28.28} ", name, (_plain(more), "dim"))
 
 
 class _Partition(StatelessSinkPartition[tuple[str, Packet]]):

@@ -6,11 +6,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.openai_chat import OpenAIChat
+from connectors._chat_chunk import KEYS, only_content
+from connectors.openai_chat import _VOICES, OpenAIChat
 from operators.packet import Channel, Finish, Kind
 from tests.connectors.heard import REASONING, SAMPLES, TEXT, TOOL, Heard, hear, lines
 
@@ -23,7 +25,11 @@ def chunk(delta: dict[str, Any] | None = None, *, index: int = 0, **more: Any) -
     """A chunk of one choice; `more` are fields of the choice if a delta is given, else of the chunk."""
     if delta is None:
         return {"object": "chat.completion.chunk", "model": "m", "choices": []} | more
-    return {"object": "chat.completion.chunk", "model": "m", "choices": [{"index": index, "delta": delta} | more]}
+    return {
+        "object": "chat.completion.chunk",
+        "model": "m",
+        "choices": [{"index": index, "delta": delta} | more],
+    }
 
 
 def chat(*events: object) -> Heard:
@@ -64,13 +70,18 @@ def test_delta_is_split_into_tokens_where_logprobs_prove_them() -> None:
 
 def test_tokens_that_do_not_make_up_the_text_are_not_believed() -> None:
     logprobs = {"content": [{"token": "\\xf0\\x9f", "logprob": -1.0}, {"token": "x", "logprob": -2.0}]}
-    said = [delta for delta in chat(chunk({"content": "🚲"}, logprobs=logprobs)).deltas if delta.kind == Kind.TEXT]
+    said = [
+        delta for delta in chat(chunk({"content": "🚲"}, logprobs=logprobs)).deltas if delta.kind == Kind.TEXT
+    ]
     assert [delta.text for delta in said] == ["🚲"]
     assert math.isnan(said[0].logprob)
 
 
 def test_tokens_of_a_refusal_have_their_logprobs() -> None:
-    logprobs = {"content": None, "refusal": [{"token": "No", "logprob": -0.5}, {"token": "!", "logprob": -0.1}]}
+    logprobs = {
+        "content": None,
+        "refusal": [{"token": "No", "logprob": -0.5}, {"token": "!", "logprob": -0.1}],
+    }
     heard = chat(chunk({"refusal": "No!"}, logprobs=logprobs, finish_reason="stop"))
     assert heard.lanes == {(REFUSAL, 0, 0): "No!"}
     assert [delta.logprob for delta in heard.deltas if delta.kind == Kind.TEXT] == [-0.5, -0.1]
@@ -88,12 +99,12 @@ def test_tokens_of_a_refusal_have_their_logprobs() -> None:
         ({"audio": {"transcript": "a", "data": "AAAA"}}, {(TRANSCRIPT, 0, 0): "a"}),
         ({"audio": {"data": "AAAA"}, "content": "b"}, {(TEXT, 0, 0): "b"}),
         ({"function_call": {"name": "f", "arguments": "{}"}}, {(TOOL, 0, 0): "{}"}),
-        ({"tool_calls": [{"id": "i", "function": {"name": "f", "arguments": "{"}}] * 2}, {(TOOL, 0, 0): "{", (TOOL, 0, 1): "{"}),
+        ({"tool_calls": [{"function": {"arguments": "{"}}] * 2}, {(TOOL, 0, 0): "{", (TOOL, 0, 1): "{"}),
         ({"tool_calls": [{"index": 3, "custom": {"name": "f", "input": "ls"}}]}, {(TOOL, 0, 3): "ls"}),
-        ({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": {"a": 1}}}]}, {(TOOL, 0, 0): '{"a":1}'}),
+        ({"tool_calls": [{"index": 0, "function": {"arguments": {"a": 1}}}]}, {(TOOL, 0, 0): '{"a":1}'}),
         ({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": None}}]}, {}),
         (
-            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}, {"type": "text", "text": "a"}]},
+            {"content": [{"type": "thinking", "thinking": [{"text": "t"}]}, {"type": "text", "text": "a"}]},
             {(REASONING, 0, 0): "t", (TEXT, 0, 0): "a"},
         ),
     ],
@@ -112,7 +123,7 @@ def test_each_voice_has_its_lane(delta: dict[str, Any], lanes: dict[tuple[int, i
         ("model_length", Finish.LENGTH),
         ("tool_calls", Finish.TOOL),
         ("function_call", Finish.TOOL),
-        ("content_filter", Finish.BLOCKED),
+        ("content_filter", Finish.REFUSAL),
         ("insufficient_system_resource", Finish.ERROR),
         ("a reason of next year", Finish.STOP),
     ],
@@ -142,7 +153,10 @@ def test_two_bodies_on_one_connection_are_two_streams() -> None:
         ({"error": {"message": "secret words", "type": "server_error", "code": 503}}, "server_error 503"),
         ({"error": {"message": "secret words"}}, "no code given"),
         ({"error": "secret words"}, "no code given"),
-        ({"object": "error", "message": "secret words", "type": "BadRequestError", "code": 400}, "BadRequestError 400"),
+        (
+            {"object": "error", "message": "secret words", "type": "BadRequestError", "code": 400},
+            "BadRequestError 400",
+        ),
         ({"x_groq": {"error": "secret words"}, "choices": []}, "no code given"),
         ({"error": {"code": 502, "message": "secret words"}, "choices": [{"index": 0, "delta": {}}]}, "502"),
         ({"choices": [{"index": 0, "delta": {}, "error": {"code": 502}, "finish_reason": "error"}]}, "502"),
@@ -164,7 +178,7 @@ def test_azure_stream_begins_with_the_chunk_that_has_a_model() -> None:
 
 
 def test_whole_body_is_read_like_its_chunks() -> None:
-    message = {"role": "assistant", "content": "a", "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": "a", "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
     body = {"object": "chat.completion", "model": "m", "choices": [choice], "usage": {"prompt_tokens": 1}}
     heard = chat(body)
@@ -224,3 +238,21 @@ def test_openai_compatible_tools_that_the_sdk_cannot_take_are_read(data_dir: Pat
     assert heard.finishes == [Finish.TOOL]
     assert heard.errors == []
     assert any(lane[0] == TOOL and text.endswith("}") for lane, text in heard.lanes.items())
+
+
+def test_the_quick_look_knows_every_voice() -> None:
+    assert set(_VOICES) == KEYS
+
+
+@pytest.mark.parametrize(
+    "extra", [{"usage": {"prompt_tokens": 1}}, {"citations": ["u"]}, {"error": {"code": 1}}]
+)
+def test_a_chunk_that_says_more_than_content_is_not_heard_quickly(extra: dict[str, Any]) -> None:
+    choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": None}
+    assert only_content(orjson.dumps({"choices": [choice]})) == ("a", 0)
+    assert only_content(orjson.dumps({"choices": [choice]} | extra)) is None
+    for more in ({"finish_reason": "stop"}, {"logprobs": {"content": []}}, {"error": {}}):
+        assert only_content(orjson.dumps({"choices": [choice | more]})) is None
+    for key in KEYS - {"content"}:
+        assert only_content(orjson.dumps({"choices": [{"delta": {"content": "a", key: "b"}}]})) is None
+    assert only_content(orjson.dumps({"choices": [choice, choice]})) is None
