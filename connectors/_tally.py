@@ -29,7 +29,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._began = time.monotonic()
+        self._began = 0.0
         self._latencies = [0] * _BINS
         self.streams = 0
         self.deltas = 0
@@ -43,6 +43,7 @@ class Tally:
         texts = int((packet.deltas["kind"] == _TEXT).sum())
         ends = packet.outcomes["finish"][packet.outcomes["kind"] == _END].tolist()
         with self._lock:
+            self._began = self._began or packet.arrived / 1e9 or time.monotonic()
             self.deltas += texts
             if waited and texts:
                 doublings = math.log2(max(waited, 1024) / 1024)
@@ -67,15 +68,15 @@ class Tally:
         return 0.0
 
     def summary(self) -> dict[str, Any]:
-        """The summary record (design, section 10). ``tokens_per_s`` counts deltas: a provider's
-        fragment is a token only where logprobs prove it.
+        """The summary record (design, section 10). ``tokens_per_s`` counts deltas since the first came:
+        a provider's fragment is a token only where logprobs prove it.
         """
-        elapsed = max(time.monotonic() - self._began, 1e-9)
+        elapsed = time.monotonic() - self._began if self._began else 0.0
         return {
             "type": "summary",
             "streams": self.streams,
             "deltas": self.deltas,
-            "tokens_per_s": round(self.deltas / elapsed, 1),
+            "tokens_per_s": round(self.deltas / elapsed, 1) if elapsed else 0.0,
             "findings": dict(self.findings),
             "verdicts": dict(self.verdicts),
             "latency_ms": {"p50": round(self.latency(0.5), 3), "p99": round(self.latency(0.99), 3)},

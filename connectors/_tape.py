@@ -3,8 +3,10 @@
 Strategy. A :class:`Tape` gives the deltas of one recording with the time of each. A player, one per
 slot, merges its tapes by time (then by their order), so the deltas of a slot come in one order however
 fast they are played, however often the flow is stopped and however many workers there are; only the
-packets they are packed into differ. The position is how many deltas of each tape were handed out: to
-resume, a tape is read from its beginning and that many are skipped.
+packets they are packed into differ. The position is how many deltas of each tape were handed out, with a
+checksum of their texts: to resume, a tape is read from its beginning, that many are skipped, and a tape
+that says something else than it did is refused. The position also knows the time on the tapes, which
+goes on from there.
 
 All streams of a recording live in the slot of its name. The second stream in one recording is called
 ``name#2``.
@@ -23,6 +25,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -37,7 +40,6 @@ __all__ = ["Deck", "Tape", "TapeSource"]
 _log = logging.getLogger(__name__)
 _START = int(Kind.START)
 _FOREVER = 1 << 62
-_FRESH = 5 * 10**9  # a slot whose next delta is due this early has not been played before
 _LONGEST_NAP = 0.2  # seconds between two looks at STOP while nothing is due
 
 
@@ -57,10 +59,12 @@ class Deck:
     def __init__(self, tapes: Sequence[Tape], resume: bytes | None = None) -> None:
         self._tapes = sorted(tapes, key=lambda tape: (tape.begins, tape.name))
         self._opened = 0
-        self._taken: dict[int, int] = {}
+        self._taken: dict[int, tuple[int, int]] = {}  # deltas handed out, checksum of their texts
         self._names: dict[int, tuple[str, int]] = {}
         self._readers: dict[int, Iterator[tuple[int, Delta]]] = {}
         self._next: list[tuple[int, int, Delta | None]] = []
+        self.reached = 0
+        """Time on the tapes (ns) up to which this deck has played."""
         if resume is not None:
             self._resume(orjson.loads(resume))
         self._reach()
@@ -76,20 +80,27 @@ class Deck:
             at, place, delta = heapq.heappop(self._next)
             if delta is None:
                 self._opened += 1
-                self._open(place, 0)
+                self._open(place)
                 self._reach()
                 continue
-            self._taken[place] += 1
+            self._taken[place] = _counted(self._taken[place], delta)
             said.append((at, self._named(place, delta), delta))
             self._advance(place)
+        if now < _FOREVER:
+            self.reached = max(self.reached, now)
+        elif said:
+            self.reached = said[-1][0]
         return said
 
     def position(self) -> bytes:
         """Where it stands, for another deck of the same tapes."""
         known = {str(place): taken for place, taken in self._taken.items()}
         return orjson.dumps(
-            {"version": 1, "opened": self._opened, "names": self._fingerprint(self._opened), "taken": known}
-        )
+            {
+                "version": 1, "opened": self._opened, "names": self._fingerprint(self._opened),
+                "taken": known, "reached": self.reached,
+            }
+        )  # fmt: skip
 
     def _resume(self, position: dict[str, Any]) -> None:
         opened = position["opened"]
@@ -99,9 +110,9 @@ class Deck:
                 "to resume, or start with a new recovery directory"
             )
             raise ValueError(msg)
-        self._opened = opened
-        for place, taken in position["taken"].items():
-            self._open(int(place), taken)
+        self._opened, self.reached = opened, position["reached"]
+        for place, (taken, checksum) in position["taken"].items():
+            self._open(int(place), taken, checksum)
 
     def _fingerprint(self, count: int) -> int:
         return zlib.crc32("\n".join(tape.name for tape in self._tapes[:count]).encode())
@@ -111,18 +122,21 @@ class Deck:
         if self._opened < len(self._tapes):
             heapq.heappush(self._next, (self._tapes[self._opened].begins, self._opened, None))
 
-    def _open(self, place: int, skip: int) -> None:
-        self._readers[place] = self._tapes[place].deltas()
-        self._taken[place] = skip
-        self._names[place] = (self._tapes[place].name, 0)
-        for _ in range(skip):
-            found = next(self._readers[place], None)
-            if found is None:
-                msg = (
-                    f"recording {self._tapes[place].name!r} is shorter than it was when the last run read it"
-                )
-                raise ValueError(msg)
-            self._named(place, found[1])
+    def _open(self, place: int, skip: int = 0, checksum: int = 0) -> None:
+        tape = self._tapes[place]
+        reader = self._readers[place] = tape.deltas()
+        self._names[place] = (tape.name, 0)
+        taken = (0, 0)
+        for _, delta in islice(reader, skip):
+            taken = _counted(taken, delta)
+            self._named(place, delta)
+        if taken != (skip, checksum):
+            msg = (
+                f"recording {tape.name!r} is not what the last run read: its first {skip} deltas differ; "
+                "give it back as it was, to be read as it was, or start with a new recovery directory"
+            )
+            raise ValueError(msg)
+        self._taken[place] = taken
         self._advance(place)
 
     def _advance(self, place: int) -> None:
@@ -142,6 +156,11 @@ class Deck:
         return name
 
 
+def _counted(taken: tuple[int, int], delta: Delta) -> tuple[int, int]:
+    """One delta more; 0.15 us."""
+    return taken[0] + 1, zlib.crc32(delta.text.encode(), taken[1])
+
+
 class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
     def __init__(self, key: str, slot: int, deck: Deck, source: TapeSource) -> None:
         self._key, self._slot, self._deck, self._source = key, slot, deck, source
@@ -151,7 +170,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         due = self._deck.due()
         if due is None or STOP.is_set():
             raise StopIteration
-        said = self._deck.take(self._source.now(due), self._source.batch)
+        said = self._deck.take(self._source.now(self._deck.reached), self._source.batch)
         if not said:
             return []
         packet = pack(
@@ -167,7 +186,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         now = datetime.now(UTC)
         if due is None or not self._source.speed:
             return now
-        wait = (due - self._source.now(due)) / 1e9 / self._source.speed
+        wait = (due - self._source.now(self._deck.reached)) / 1e9 / self._source.speed
         return now + timedelta(seconds=min(max(wait, 0.0), _LONGEST_NAP))
 
     @override
@@ -222,15 +241,15 @@ class TapeSource(FixedPartitionedSource[tuple[str, Packet], bytes]):
             _log.exception("%s: cannot open the recordings of slot %d", step_id, slot)
             raise
 
-    def now(self, due: int) -> int:
-        """Time on the tapes (ns). It runs for all slots from the first look on: at 0, or where the
-        resumed slot stands.
+    def now(self, reached: int) -> int:
+        """Time on the tapes (ns). It runs for all slots from the first look on, and from what the slot
+        that looks first has `reached`: 0, or where the last run was stopped (all slots within a nap).
         """
         if not self.speed:
             return _FOREVER
         clock = time.monotonic_ns()
         with self._lock:
             if self._origin is None:
-                self._origin = clock, (0 if due < _FRESH else due)
+                self._origin = clock, reached
         began, at = self._origin
         return at + int((clock - began) * self.speed)

@@ -14,9 +14,13 @@ written in the order of their ``seq``.
 
 from __future__ import annotations
 
+import logging
 import os
+import select
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import orjson
@@ -35,6 +39,7 @@ _REACH = {int(kind): kind.name.lower() for kind in Reach}
 _ACTION = {int(action): action.name.lower() for action in Action}
 _FINISH = {int(finish): finish.name.lower() for finish in Finish}
 _LANES_KEPT = 65_536
+_log = logging.getLogger(__name__)
 
 
 class NdjsonEncoder:
@@ -174,6 +179,8 @@ class NdjsonSink(DynamicSink[tuple[str, Packet]]):
         write: Callable[[bytes], None] | None = None,
     ) -> None:
         self.names, self.reasons, self.tally = names, reasons, tally
+        if write is None:
+            _stdout()
         self._write = write or _to_stdout
         self._lock = threading.Lock()
         self._parts = 0
@@ -201,13 +208,30 @@ class NdjsonSink(DynamicSink[tuple[str, Packet]]):
             self._parts -= 1
             last = not self._parts
         if last:
-            self.write(orjson.dumps(self.tally.summary()) + b"\n")
+            try:
+                self.write(orjson.dumps(self.tally.summary()) + b"\n")
+            except OSError:  # the engine aborts the process when a part cannot be closed
+                _log.exception("the summary could not be written")
+
+
+@cache
+def _stdout() -> int:
+    """Standard output, from now on for records alone: what others print there goes to standard error
+    (a process of several tells there, through the engine, which of the others it cannot reach yet).
+    """
+    ours = os.dup(1)
+    with suppress(OSError):  # standard error is closed: nobody wants to read it
+        os.dup2(2, 1)
+    return ours
 
 
 def _to_stdout(lines: bytes) -> None:
-    view = memoryview(lines)
+    view, out = memoryview(lines), _stdout()
     while view:
-        view = view[os.write(1, view) :]
+        try:
+            view = view[os.write(out, view) :]
+        except BlockingIOError:  # whoever gave us standard output made it so
+            select.select([], [out], [])
 
 
 def _nowhere(lines: bytes) -> None:

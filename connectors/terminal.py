@@ -114,8 +114,9 @@ class _Screen:
             lines.append(
                 _line(action.name.lower(), _COLOUR[action], lane.stream, f"{name} ", f"({where}) {reason}")
             )
-        for finding in packet.findings:
-            if finding["seq"] >= 0 and finding["kind"] != Reach.RULE:
+        judged = set(packet.verdicts["finding"].tolist())
+        for place, finding in enumerate(packet.findings):
+            if finding["seq"] >= 0 and place not in judged:
                 lane = packet.lanes[packet.deltas["lane"][finding["delta"]]]
                 kind = Reach(int(finding["kind"])).name.lower()
                 where = f"{Channel(lane.channel).name.lower()} {finding['begin']}:{finding['stop']}"

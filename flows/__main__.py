@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -112,9 +111,9 @@ def _run(
     if recovery is not None:
         if not any(recovery.glob("part-*.sqlite3")):
             recovery.mkdir(parents=True, exist_ok=True)
-            init_db_dir(recovery, _RECOVERY_PARTS)
-        config = RecoveryConfig(recovery, timedelta(seconds=backup))
-    cli_main(
+            init_db_dir(recovery, _RECOVERY_PARTS)  # type: ignore[no-untyped-call]
+        config = RecoveryConfig(recovery, timedelta(seconds=backup))  # type: ignore[no-untyped-call]
+    cli_main(  # type: ignore[no-untyped-call]
         job, workers_per_process=workers, process_id=process,
         addresses=addresses.split(";") if addresses else None,
         epoch_interval=timedelta(seconds=snapshot), recovery_config=config,
@@ -132,4 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

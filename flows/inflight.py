@@ -31,11 +31,11 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
-from connectors.simulate import SimulateConfig, SimulateSource
 
 from connectors._tally import Tally
 from connectors.ndjson import NdjsonSink
 from connectors.replay import ReplayConfig, ReplaySource
+from connectors.simulate import SimulateConfig, SimulateSource
 from connectors.stdin import StdinSource
 from connectors.terminal import TerminalSink
 from flows import policies, signals
@@ -45,7 +45,7 @@ from operators.features import Features
 from operators.packet import Packet
 from operators.slots import slot_key, slot_of, stage
 
-__all__ = ["flow", "inflight"]
+__all__ = ["flow", "inflight", "warm"]
 
 Keyed = tuple[str, Packet]
 
@@ -73,7 +73,7 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     """The job as it is set: what Bytewax runs."""
     settings, tally = settings or load(), tally or Tally()
     judgement = policies.load(settings.policy)
-    _warm(judgement)
+    warm(judgement)
     signals.handle()
     source, total = _source(settings)
     limits = Limits(
@@ -89,25 +89,37 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
 def _source(settings: Settings) -> tuple[Source[Keyed], int]:
     """Where streams come from, and how many will come (0: nobody knows)."""
     keys = [slot_key(slot) for slot in range(settings.slots)]
-    replay = settings.replay
+    replay, batch, event_bytes = settings.replay, settings.batch, settings.limits.event_bytes
 
     def home(name: str) -> int:
         return slot_of(name, settings.slots)
 
     if replay.paths == ("-",):
         slot = home("stdin")
-        return StdinSource("stdin", keys[slot], slot, api=replay.api, chunk=replay.chunk), 0
+        return StdinSource(
+            "stdin", keys[slot], slot,
+            api=replay.api, chunk=replay.chunk, batch=batch, event_bytes=event_bytes,
+        ), 0  # fmt: skip
     if replay.paths:
-        config = ReplayConfig(replay.paths, replay.api, replay.speed, replay.chunk)
+        config = ReplayConfig(
+            replay.paths, replay.api, replay.speed, replay.chunk, batch=batch, event_bytes=event_bytes
+        )
         return ReplaySource(config, keys, home), 0
     simulate = settings.simulate
     script = SimulateConfig(seed=simulate.seed, streams=simulate.streams, rate=simulate.rate)
     return SimulateSource(script, keys, home, speed=simulate.speed), simulate.streams
 
 
-def _warm(judgement: policies.Judgement) -> None:
+def warm(judgement: policies.Judgement) -> None:
     """Compile every kernel now, so that no token waits for it."""
-    for warm in (Directory(), judgement.gate(), Features(), judgement.dtw(), judgement.release()):
+    for warm in (
+        Directory(),
+        judgement.gate(),
+        Features(),
+        judgement.dtw(),
+        judgement.policy(),
+        judgement.release(),
+    ):
         warm.warm()
-    if attractor := judgement.attractor():
-        attractor.warm()
+    if judgement.regimes:
+        judgement.attractor().warm()

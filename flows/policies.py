@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from operators.attractor import Attractor, Regime
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
 from operators.dtw import Dtw, Pattern
 from operators.gate import Gate, Rule
 from operators.packet import Action, Delta, Kind, Signal, pack
@@ -36,19 +36,23 @@ _SIGNALS = {signal.name.lower(): signal for signal in Signal}
 ActionName = Literal["allow", "warn", "redact", "steer", "block"]
 SignalName = Literal["gap", "length", "logprob", "surprisal", "novelty"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+File = TypeVar("File", bound=BaseModel)
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RuleEntry(_Strict):
-    """``[[rules]]``: an expression (dialect: ``operators.gate``), and what its matches mean."""
-
+class _Entry(_Strict):
     name: Name
-    pattern: str
     action: ActionName
     description: str
+
+
+class RuleEntry(_Entry):
+    """``[[rules]]``: an expression (dialect: ``operators.gate``), and what its matches mean."""
+
+    pattern: str
     bounded: bool = False
     longest: int = 0
     mask: str = ""
@@ -57,27 +61,22 @@ class RuleEntry(_Strict):
     counter_examples: tuple[str, ...] = ()
 
 
-class ThresholdEntry(_Strict):
+class ThresholdEntry(_Entry):
     """``[[thresholds]]``: a limit on a signal."""
 
-    name: Name
     signal: SignalName
-    above: float = float("inf")
-    below: float = float("-inf")
+    above: Annotated[float, Field(gt=float("-inf"))] = float("inf")
+    below: Annotated[float, Field(lt=float("inf"))] = float("-inf")
     after: int = 0
-    action: ActionName
-    description: str
 
 
-class PatternEntry(_Strict):
+class PatternEntry(_Entry):
     """``[[patterns]]``: a shape to find in a signal."""
 
-    name: Name
     signal: SignalName
     values: Annotated[tuple[float, ...], Field(min_length=2, max_length=512)]
     within: Annotated[float, Field(ge=0)]
     action: ActionName = "allow"
-    description: str
 
 
 class RegimeEntry(_Strict):
@@ -100,13 +99,11 @@ class PolicyFile(_Strict):
     actions: Mapping[str, ActionName] = {}
     """Other actions for things by name: ``email = "block"``."""
 
-    @model_validator(mode="after")
-    def _only_rules_redact(self) -> Self:
-        for entry in (*self.thresholds, *self.patterns):
-            if entry.action == "redact":
-                msg = f"{entry.name!r} cannot redact: only a rule knows what to cover"
-                raise ValueError(msg)
-        return self
+
+class PackFile(_Strict):
+    """A pack, as written: rules and nothing else."""
+
+    rules: tuple[RuleEntry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,10 +170,14 @@ class Judgement:
             ]
         )
 
-    def attractor(self) -> Attractor | None:
-        """A classifier of regimes, if the policy wants one."""
+    def attractor(self) -> Attractor:
+        """A classifier of regimes, where the policy wants one.
+
+        :raises ValueError: If it has no ``regimes``.
+        """
         if self.regimes is None:
-            return None
+            msg = "the policy has no [regimes]"
+            raise ValueError(msg)
         first = len(self._table) - len(Regime)
         codes = {regime: first + place for place, regime in enumerate(Regime)}
         return Attractor(int(_SIGNALS[self.regimes.signal]), self.regimes.window, self.regimes.every, codes)
@@ -204,13 +205,13 @@ def load(path: str) -> Judgement:
         the file, the key and what would be right.
     """
     if path == DEFAULT:
-        return _judgement(_parse(path, _shipped(DEFAULT)), path)
+        return _judgement(_parse(path, _shipped(DEFAULT), PolicyFile), path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"policy {path}: {error}"
         raise ValueError(msg) from error
-    return _judgement(_parse(path, text), path)
+    return _judgement(_parse(path, text, PolicyFile), path)
 
 
 def _judgement(file: PolicyFile, path: str) -> Judgement:
@@ -222,12 +223,19 @@ def _judgement(file: PolicyFile, path: str) -> Judgement:
         raise ValueError(msg)
     unknown = sorted(set(file.actions) - set(made.names))
     if unknown:
-        msg = f"policy {path}: actions.{unknown[0]} is the name of nothing in this policy: {', '.join(made.names)}"
+        known = ", ".join(made.names)
+        msg = f"policy {path}: actions.{unknown[0]} is the name of nothing in this policy: {known}"
+        raise ValueError(msg)
+    analyses = zip(made.names[len(entries) :], made.actions[len(entries) :], strict=True)
+    blind = [name for name, action in analyses if action == Action.REDACT]
+    if blind:
+        msg = f"policy {path}: {blind[0]!r} cannot redact: only a rule knows what to cover"
         raise ValueError(msg)
     try:
         gate = made.gate()
         made.dtw()
-        made.attractor()
+        if made.regimes:
+            made.attractor()
         made.policy()
     except ValueError as error:
         msg = f"policy {path}: {error}"
@@ -270,23 +278,25 @@ def _matches(gate: Gate, texts: Sequence[str]) -> list[set[int]]:
     return found
 
 
-def _pack(name: str, path: str) -> PolicyFile:
+def _pack(name: str, path: str) -> PackFile:
     """A shipped pack by name, or a file beside the policy that names it."""
     if name.endswith(".toml"):
         file = Path(path).parent / name
         try:
-            return _parse(str(file), file.read_text(encoding="utf-8"))
-        except OSError as error:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             msg = f"policy {path}: packs: {error}"
             raise ValueError(msg) from error
+        return _parse(f"{path}: pack {name}", text, PackFile)
     try:
-        return _parse(name, _shipped(name))
+        return _parse(f"{path}: pack {name}", _shipped(name), PackFile)
     except FileNotFoundError as error:
         have = sorted(
             f.name[:-5] for f in resources.files("operators.packs").iterdir() if f.name.endswith(".toml")
         )
         have.remove(DEFAULT)
-        msg = f"policy {path}: packs: no pack {name!r}; shipped are {', '.join(have)}, a file's name ends in .toml"
+        shipped = ", ".join(have)
+        msg = f"policy {path}: packs: no pack {name!r}; shipped are {shipped}, a file's name ends in .toml"
         raise ValueError(msg) from error
 
 
@@ -294,9 +304,9 @@ def _shipped(name: str) -> str:
     return (resources.files("operators.packs") / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def _parse(path: str, text: str) -> PolicyFile:
+def _parse(path: str, text: str, form: type[File]) -> File:
     try:
-        return PolicyFile.model_validate(tomllib.loads(text))
+        return form.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         msg = f"policy {path}: not TOML: {error}"
         raise ValueError(msg) from error

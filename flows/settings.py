@@ -8,19 +8,22 @@ never part of that message, nor is a secret ever printed.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-)  # fmt: skip
+    SettingsError,
+)
 
 __all__ = ["Settings", "load"]
 
@@ -44,10 +47,17 @@ class LimitSettings(_Section):
     """One event of a wire format, its framing included."""
 
 
+def _paths(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    return json.loads(given) if given.startswith("[") else given.split(os.pathsep)
+
+
 class ReplaySettings(_Section):
     """``[replay]``: recordings to play in place of the simulator."""
 
-    paths: tuple[str, ...] = ()
+    paths: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_paths)] = ()
+    """In a variable: separated as in ``PATH``, or a JSON list."""
     api: str = "auto"
     speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     chunk: Annotated[int, Field(ge=0)] = 0
@@ -56,11 +66,12 @@ class ReplaySettings(_Section):
 class SimulateSettings(_Section):
     """``[simulate]``: the embedded source."""
 
-    seed: int = 1
+    seed: int = 7
     streams: Annotated[int, Field(ge=1)] = 40
     rate: Annotated[float, Field(gt=0)] = 4.0
     """Streams that begin in a second."""
-    speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    """Times as fast as models speak; 0 as fast as possible."""
 
 
 class OutputSettings(_Section):
@@ -74,10 +85,14 @@ class Settings(BaseSettings):
     """All settings of a process. Frozen; make one with :func:`load`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_nested_delimiter=_DELIMITER, extra="ignore", frozen=True
+        env_prefix=_PREFIX,
+        env_nested_delimiter=_DELIMITER,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
-    policy: str = "default"
+    policy: Annotated[str, Field(min_length=1)] = "default"
     """A policy file, or the name of the shipped one."""
     slots: Annotated[int, Field(ge=1, le=64)] = 8
     """Shards of the state: fixed for the life of a deployment; 4-8 a worker."""
@@ -118,14 +133,24 @@ def load(flags: Mapping[str, Any] | None = None) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        lines = [
-            f"settings: {'.'.join(map(str, fault['loc']))} (from {_origin(fault['loc'], given, file, path)}): {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
+        lines = []
+        for fault in error.errors(include_input=False, include_url=False):
+            place, wrong = fault["loc"], fault["msg"]
+            if fault["type"] == "extra_forbidden":
+                wrong = f"no such key; there are {', '.join(_keys(place[0]))}"
+            key = ".".join(map(str, place))
+            lines.append(f"settings: {key} (from {_origin(place, given, file, path)}): {wrong}")
         raise ValueError("\n".join(lines)) from None
-    except ValueError as error:  # pydantic-settings could not parse a variable as JSON
-        msg = f"settings: {error}"
+    except SettingsError as error:
+        section = str(error).split('"')[1]  # as in: error parsing value for field "limits" from source ...
+        name = f"{_PREFIX}{section.upper()}"
+        msg = f"settings: {section} (from {name}): not a JSON object; or set its keys: {name}{_DELIMITER}KEY"
         raise ValueError(msg) from None
+
+
+def _keys(section: int | str) -> list[str]:
+    kind = Settings.model_fields[str(section)].annotation
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
 def _file() -> tuple[str, dict[str, Any]]:

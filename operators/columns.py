@@ -88,11 +88,10 @@ class Columns:
     def load(self, state: bytes) -> None:
         """Take over what :meth:`dump` gave.
 
-        :raises ValueError: If `state` was dumped with another version or other columns.
+        :raises ValueError: If `state` was dumped with another version or other columns, or is cut.
         """
-        (size,) = _HEAD.unpack_from(state)
-        at = _HEAD.size + size
-        head = orjson.loads(state[_HEAD.size : at])
+        names, at = _part(state, 0)
+        head = orjson.loads(names)
         ours = {name: [array.dtype.str, list(array.shape[1:])] for name, array in self._arrays.items()}
         if head["version"] != self._version or head["columns"] != ours:
             msg = (
@@ -101,6 +100,10 @@ class Columns:
             )
             raise ValueError(msg)
         rows = np.array(head["rows"], np.int64)
+        size = at + len(rows) * self.row_bytes
+        if len(state) != size:
+            msg = f"state of {len(state)} bytes, its head promises {size}"
+            raise ValueError(msg)
         self.open(rows)
         for array in self._arrays.values():
             count = len(rows) * int(np.prod(array.shape[1:]))
@@ -128,11 +131,22 @@ def framed(*parts: bytes) -> bytes:
 
 
 def unframed(state: bytes) -> list[bytes]:
-    """The dumps that :func:`framed` joined."""
+    """The dumps that :func:`framed` joined.
+
+    :raises ValueError: If `state` is cut.
+    """
     parts, at = [], 0
     while at < len(state):
-        (size,) = _HEAD.unpack_from(state, at)
-        at += _HEAD.size
-        parts.append(state[at : at + size])
-        at += size
+        part, at = _part(state, at)
+        parts.append(part)
     return parts
+
+
+def _part(state: bytes, at: int) -> tuple[bytes, int]:
+    """What stands behind its length at `at`, and where it ends."""
+    begin = at + _HEAD.size
+    end = begin + _HEAD.unpack_from(state, at)[0] if begin <= len(state) else begin
+    if end > len(state):
+        msg = f"state is cut: {len(state)} bytes, at least {end} expected"
+        raise ValueError(msg)
+    return state[begin:end], end

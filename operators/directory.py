@@ -27,7 +27,7 @@ import orjson
 
 from operators.columns import Columns, framed, unframed
 from operators.kernels import directory as kernels
-from operators.packet import DELTA, OPENED, Finish, Kind, Lane, Packet, Table, joined
+from operators.packet import DELTA, OPENED, Finish, Kind, Lane, Packet, Table, column, joined
 
 __all__ = ["Directory", "Limits"]
 
@@ -174,10 +174,12 @@ class Directory:
     def _number(self, packet: Packet, edit: _Edit, deltas: Table) -> Packet:
         opened = np.array(edit.opened, OPENED)
         self._lane_state.open(opened["row"])
+        begin, seq = np.zeros((2, len(deltas)), np.int64)
         kernels.number(
-            deltas["row"], deltas["stream"], deltas["chars"],
-            self._lane_state["offset"], self._stream_state["count"], deltas["begin"], deltas["seq"],
+            column(deltas, "row"), column(deltas, "stream"), column(deltas, "chars"),
+            self._lane_state["offset"], self._stream_state["count"], begin, seq,
         )  # fmt: skip
+        deltas["begin"], deltas["seq"] = begin, seq
         if edit.freed_streams:
             self._lane_state.close(np.array(edit.freed_lanes, np.int64))
             self._stream_state.close(np.array(edit.freed_streams, np.int64))

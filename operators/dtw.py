@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from operators.columns import Columns
 from operators.kernels.dtw import spring_update
-from operators.packet import DELTA, FINDING, OPENED, SAMPLE, Kind, Packet, Reach, Table
+from operators.packet import DELTA, FINDING, OPENED, SAMPLE, Kind, Packet, Reach, Table, joined
 
 __all__ = ["Dtw", "Pattern"]
 
@@ -49,7 +49,7 @@ class Dtw:
 
     State: 12 bytes per pattern value and 32 per pattern and lane (3.3 KiB for 8 patterns of 32).
     Emits: with the sample that decided it, or with the lane's CLOSE. ``value`` is the distance as in
-    :attr:`Pattern.within`. Cost: 1.4 ns per sample and value of the patterns of its signal.
+    :attr:`Pattern.within`. Cost: 2 ns per sample and value of the patterns of its signal.
 
     :param patterns: What to look for, fixed for the life of the stage.
     :raises ValueError: If a pattern is empty or not finite, its signal no place of a ``u1`` or its
@@ -88,11 +88,11 @@ class Dtw:
             found.append(self._match(packet.samples))
         closing = np.flatnonzero(packet.deltas["kind"] == Kind.CLOSE)
         if len(closing) and self._widest:
-            found.append(self._flush(packet.deltas["row"][closing], closing))
+            found.append(self._flush(packet.deltas, closing))
         self._state.close(packet.closed_rows())
         if sum(map(len, found)) == len(packet.findings):
             return packet
-        findings = np.concatenate(found)
+        findings = joined(*found)
         return packet.having(findings=findings[np.argsort(findings["delta"], kind="stable")])
 
     def dump(self) -> bytes:
@@ -128,29 +128,28 @@ class Dtw:
         state = [self._state[name] for name in _STATE]
         count = spring_update(*columns, *self._patterns, *state, *out)
         places, patterns, values, begins, stops = (column[:count] for column in out)
-        decided = samples[places]
-        return self._findings(decided["delta"], decided["row"], patterns, values, begins, stops)
+        found = self._findings(patterns, values, begins, stops)
+        for name in ("delta", "row", "decided"):
+            found[name] = samples[name][places]
+        return found
 
-    def _flush(self, rows: NDArray[np.int32], closing: NDArray[np.int64]) -> Table:
-        best = self._state["best"][rows]
+    def _flush(self, deltas: Table, closing: NDArray[np.int64]) -> Table:
+        best = self._state["best"][deltas["row"][closing]]
         places, patterns = np.nonzero(best < np.inf)
-        at = rows[places], patterns
+        closed = deltas[closing[places]]
+        at = closed["row"], patterns
         begins, stops = self._state["best_begin"][at], self._state["best_stop"][at]
         values = best[places, patterns] / np.diff(self._bounds)[patterns]
-        return self._findings(closing[places], rows[places], patterns, values, begins, stops)
+        found = self._findings(patterns, values, begins, stops)
+        found["delta"] = closing[places]
+        found["row"] = closed["row"]
+        found["decided"] = closed["begin"]
+        return found
 
     def _findings(
-        self,
-        deltas: NDArray[Any],
-        rows: NDArray[Any],
-        patterns: NDArray[Any],
-        values: NDArray[Any],
-        begins: NDArray[Any],
-        stops: NDArray[Any],
+        self, patterns: NDArray[Any], values: NDArray[Any], begins: NDArray[Any], stops: NDArray[Any]
     ) -> Table:
-        found = np.zeros(len(deltas), FINDING)
-        found["delta"] = deltas
-        found["row"] = rows
+        found = np.zeros(len(patterns), FINDING)
         found["kind"] = Reach.DTW
         found["code"] = self._codes[patterns]
         found["value"] = values

@@ -37,7 +37,8 @@ class Features:
         """`packet` with the samples of its deltas."""
         opened = packet.opened["row"]
         self._state.open(opened)
-        self._state["model"]["trust"][opened] = self._trust
+        if len(opened):
+            self._state["model"]["trust"][opened] = self._trust
         deltas = packet.deltas.view()
         deltas.flags.writeable = False  # as it is in a packet from another process: one type to compile
         text = np.frombuffer(packet.text, np.uint8)
@@ -46,7 +47,7 @@ class Features:
         surprise(deltas, text, self._state["model"], self._prior, likely)
         count = measure(deltas, text, likely, self._state["lane"], samples)
         self._state.close(packet.closed_rows())
-        return packet.having(samples=joined(packet.samples, samples[:count].copy()))
+        return packet.having(samples=joined(packet.samples, samples[:count]))
 
     def dump(self) -> bytes:
         """State of the open lanes, for :meth:`load`."""

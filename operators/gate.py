@@ -8,9 +8,10 @@ else. Whether a match is masked, blocks the stream or only warns is the policy's
 
 The dialect: alternation, groups without capture, classes, counted repeats, ``(?i:...)``; ASCII in the
 expression, any character in a negated class or ``.``; no anchors, no look-around (``bounded`` puts a
-match between word boundaries), no match of the empty string. Matches are leftmost, then longest, per
-rule; rules do not hide each other's matches. A rule without a finite longest match must say with
-``longest`` how much it may hold back.
+match between word boundaries; words are ASCII, so that a card number in Chinese text is one), no match
+of the empty string. Matches are leftmost, then longest, per rule; rules do not hide each other's
+matches. A rule without a finite longest match must say with ``longest`` how much it may hold back: a
+longer match is found in pieces.
 
 State: the live threads of each open lane (``state_bytes``). Emits: a FINDING with the delta that
 decides it, a VETTED with every text delta and every close. Cost: about 10 ns a character, more where
@@ -31,7 +32,7 @@ from numpy.typing import NDArray
 
 from operators.columns import Columns
 from operators.kernels import match
-from operators.packet import DELTA, FINDING, OPENED, VETTED, Kind, Packet, Reach, joined
+from operators.packet import DELTA, FINDING, OPENED, VETTED, Kind, Packet, Reach, column, joined
 
 __all__ = ["MAX_HOLD", "Gate", "Rule"]
 
@@ -42,7 +43,7 @@ MAX_STATES = 20_000
 _MAX_SETS = 4_000
 _TWINS = 4  # threads of one state that may live beside each other because only the later has a match
 _OTHER = 128
-_WORD = np.array([chr(c).isalnum() or chr(c) == "_" for c in range(_OTHER)] + [True], np.uint8)
+_WORD = np.array([chr(c).isalnum() or chr(c) == "_" for c in range(_OTHER)] + [False], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,6 @@ class _Automaton(NamedTuple):
     opening: NDArray[np.int32]
     bounded: NDArray[np.uint8]
     longest: NDArray[np.int32]
-    shortest: int
     threads: int
 
 
@@ -114,13 +114,11 @@ class Gate:
         """The packet with its matches and watermarks."""
         self._state.open(packet.opened["row"])
         deltas, state, tables = packet.deltas, self._state, self._automaton
-        room = (len(packet.text) // tables.shortest + len(deltas) * tables.threads) * max(
-            len(self._codes) - 1, 1
-        )
+        room = (len(packet.text) + len(deltas) * tables.threads) * max(len(self._codes) - 1, 1)
         found = np.empty((room + 1, 6), np.int64)
         upto = np.full(len(deltas), -1, np.int64)
         matches = match.advance(
-            deltas["row"], deltas["kind"], deltas["start"], deltas["end"],
+            column(deltas, "row"), column(deltas, "kind"), column(deltas, "start"), column(deltas, "end"),
             np.frombuffer(packet.text, np.uint8), int(Kind.TEXT), int(Kind.CLOSE),
             *tables[:10],
             state["position"], state["previous"], state["count"],
@@ -189,14 +187,13 @@ def _compile(rules: tuple[Rule, ...]) -> _Automaton:
     bounded = np.array([rule.bounded for rule in rules], np.uint8)
     rule_index = np.array(rule_of, np.int32)
     final = np.array(accept, np.uint8) & (move < 0).all(axis=1)
-    lengths = [_lengths(rule, *machine) for rule, machine in zip(rules, machines, strict=True)]
+    longest = [_longest(rule, *machine) for rule, machine in zip(rules, machines, strict=True)]
     return _Automaton(
         classes.astype(np.uint8).reshape(-1), _WORD, move, np.array(accept, np.uint8),
         (final & ~bounded[rule_index].astype(np.bool_)).astype(np.uint8), rule_index,
         np.cumsum([0, *map(len, opening)]).astype(np.int32),
         np.array([s for states in opening for s in states], np.int32),
-        bounded, np.array([longest for _, longest in lengths], np.int32),
-        min((shortest for shortest, _ in lengths), default=1),
+        bounded, np.array(longest, np.int32),
         _TWINS + sum(_threads(fsm, live) for fsm, live in machines),
     )  # fmt: skip
 
@@ -207,7 +204,7 @@ def _machine(rule: Rule) -> tuple[Any, set[Any]]:
     :raises ValueError: If the rule is outside the dialect or too large.
     """
     try:
-        fsm = interegular.parse_pattern(rule.pattern).to_fsm().reduce()
+        fsm = interegular.parse_pattern(rule.pattern).to_fsm().reduce()  # type: ignore[no-untyped-call]
     except (interegular.InvalidSyntax, interegular.Unsupported, NotImplementedError) as error:
         msg = f"rule {rule.name!r}: {rule.pattern!r} is not in the dialect: {error}"
         raise ValueError(msg) from error
@@ -242,10 +239,10 @@ def _threads(fsm: Any, live: set[Any]) -> int:
     return len(live) if waiting else max(map(len, seen))
 
 
-def _lengths(rule: Rule, fsm: Any, live: set[Any]) -> tuple[int, int]:
-    """Characters of the shortest match, and how many a thread may hold back.
+def _longest(rule: Rule, fsm: Any, live: set[Any]) -> int:
+    """Characters a thread may hold back.
 
-    :raises ValueError: If that is not bounded, or above the budget.
+    :raises ValueError: If that is not bounded, above the budget, or less than a match takes.
     """
     layer, shortest, steps = {fsm.initial}, 0, 0
     while layer and steps <= MAX_HOLD:
@@ -260,4 +257,11 @@ def _lengths(rule: Rule, fsm: Any, live: set[Any]) -> tuple[int, int]:
             f"it may hold back: longest = 1..{MAX_HOLD}"
         )
         raise ValueError(msg)
-    return shortest, longest
+    if not 0 < shortest <= longest:
+        takes = shortest or f"more than {MAX_HOLD}"
+        msg = (
+            f"rule {rule.name!r}: its shortest match takes {takes} characters, longest = {longest} would let "
+            f"the first of them go"
+        )
+        raise ValueError(msg)
+    return longest

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from operators.columns import Columns
-from operators.packet import VERDICT, Action, Packet, Table, joined
+from operators.kernels import policy as kernels
+from operators.packet import DELTA, VERDICT, Action, Packet, Table, column, joined
 
 __all__ = ["Policy", "Threshold"]
 
@@ -49,7 +50,11 @@ class Policy:
                 msg = f"policy: threshold {threshold.name!r} must have `above` or `below`"
                 raise ValueError(msg)
         self._actions = np.array([*actions, Action.ALLOW], np.uint8)
-        self._thresholds = tuple(thresholds)
+        self._codes = np.array([threshold.code for threshold in thresholds], np.int32)
+        self._signal = np.array([threshold.signal for threshold in thresholds], np.uint8)
+        self._above = np.array([threshold.above for threshold in thresholds], np.float64)
+        self._below = np.array([threshold.below for threshold in thresholds], np.float64)
+        self._after = np.array([threshold.after for threshold in thresholds], np.int64)
         self._state = Columns(1, beyond=(np.uint64, ()))
 
     @property
@@ -57,11 +62,14 @@ class Policy:
         """Bytes of state per open lane."""
         return self._state.row_bytes
 
+    def warm(self) -> None:
+        """Compile, on an empty packet."""
+        self.update(Packet(0, 0, (), np.zeros(0, DELTA), b""))
+
     def update(self, packet: Packet) -> Packet:
         """The packet with a verdict for each finding and crossing that the policy acts on."""
         self._state.open(packet.opened["row"])
-        judged = [self._of_findings(packet.findings)]
-        judged += [self._of_samples(packet.samples, place) for place in range(len(self._thresholds))]
+        judged = self._of_findings(packet.findings), self._of_samples(packet.samples)
         self._state.close(packet.closed_rows())
         return packet.having(verdicts=joined(packet.verdicts, *judged))
 
@@ -69,30 +77,26 @@ class Policy:
         actions = self._actions[findings["code"]]
         which = np.flatnonzero(actions)
         table = np.zeros(len(which), VERDICT)
-        for column in ("delta", "row", "code", "value", "decided"):
-            table[column] = findings[column][which]
+        for name in ("delta", "row", "code", "value", "decided"):
+            table[name] = findings[name][which]
         table["action"], table["finding"] = actions[which], which
         return table
 
-    def _of_samples(self, samples: Table, place: int) -> Table:
-        threshold = self._thresholds[place]
-        bit = np.uint64(1 << place)
-        mine = np.flatnonzero((samples["signal"] == threshold.signal) & (samples["begin"] >= threshold.after))
-        values, rows = samples["value"][mine], samples["row"][mine]
-        crossed = (values > threshold.above) | (values < threshold.below)
-        beyond = self._state["beyond"]
-        speaks = []
-        for i in np.flatnonzero(crossed | (beyond[rows] & bit != 0)):
-            if not crossed[i]:
-                beyond[rows[i]] &= ~bit
-            elif not beyond[rows[i]] & bit:
-                beyond[rows[i]] |= bit
-                speaks.append(mine[i])
-        table = np.zeros(len(speaks), VERDICT)
-        for column in ("delta", "row", "value", "decided"):
-            table[column] = samples[column][np.array(speaks, np.int64)]
-        table["action"], table["code"], table["finding"] = self._actions[threshold.code], threshold.code, -1
-        return table
+    def _of_samples(self, samples: Table) -> Table:
+        crossings = np.empty((len(samples) * len(self._codes), 2), np.int32)
+        count = kernels.cross(
+            column(samples, "row"), column(samples, "signal"),
+            column(samples, "begin"), column(samples, "value"),
+            self._signal, self._above, self._below, self._after, self._state["beyond"], crossings,
+        )  # fmt: skip
+        which, places = crossings[:count].T
+        table = np.zeros(count, VERDICT)
+        if count:
+            for name in ("delta", "row", "value", "decided"):
+                table[name] = samples[name][which]
+            table["code"], table["finding"] = self._codes[places], -1
+            table["action"] = self._actions[table["code"]]
+        return table[table["action"] > 0] if count else table
 
     def dump(self) -> bytes:
         """What each open lane is beyond."""

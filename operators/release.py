@@ -39,6 +39,7 @@ from operators.packet import (
     Packet,
     Reach,
     Table,
+    column,
     joined,
 )  # fmt: skip
 
@@ -93,6 +94,7 @@ class Release:
         self._streams["last"][streams] = _OPEN
         if packet.failed:
             packet = self._fail(packet)
+            self._queued = int(self._lanes["length"].sum())  # if release itself failed, half of it ran
         judged = joined(_judged(packet.findings, 0), _judged(packet.verdicts, 1))
         judged["stream"] = deltas["stream"][judged["delta"]]
         live = self._streams["last"][judged["stream"]] == _OPEN
@@ -120,24 +122,27 @@ class Release:
         masks = self._masks
         label_bytes = int(np.diff(self._label_at)[masks["label"]].sum()) if len(masks) else 0
         out = np.empty(len(packet.text) + self._queued + label_bytes, np.uint8)
-        releases = np.zeros(len(deltas), RELEASE)
+        let_go = np.empty((4, len(deltas)), np.int32)  # delta, row, start, end
         count, grown, overflow = kernels.release(
-            deltas["row"], deltas["stream"], deltas["kind"], deltas["start"], deltas["end"], deltas["chars"],
+            column(deltas, "row"), column(deltas, "stream"), column(deltas, "kind"),
+            column(deltas, "start"), column(deltas, "end"), column(deltas, "chars"),
             np.frombuffer(packet.text, np.uint8), _TEXT, _CLOSE,
-            packet.vetted["delta"], packet.vetted["upto"], block_delta, block_upto,
-            masks["row"], masks["begin"], masks["stop"], masks["label"],
+            column(packet.vetted, "delta"), column(packet.vetted, "upto"), block_delta, block_upto,
+            column(masks, "row"), column(masks, "begin"), column(masks, "stop"), column(masks, "label"),
             self._labels, self._label_at, self._label_chars,
             streams["last"], streams["ledger"],
             lanes["position"], lanes["masked"], lanes["ordinal"],
             lanes["length"], lanes["held"], lanes["arrived"],
-            out, releases["delta"], releases["row"], releases["start"], releases["end"],
+            out, let_go[0], let_go[1], let_go[2], let_go[3],
         )  # fmt: skip
+        self._queued += grown
         if overflow >= 0:
             hold = lanes["arrived"].shape[1]
             msg = f"a lane has more than {hold} undecided characters, the gate promised fewer"
             raise RuntimeError(msg)
-        self._queued += grown
-        releases = releases[:count]
+        releases = np.zeros(count, RELEASE)
+        for name, values in zip(("delta", "row", "start", "end"), let_go, strict=True):
+            releases[name] = values[:count]
         if len(masks):
             self._masks = masks[masks["stop"] > lanes["position"][masks["row"]]]
         outcomes = self._outcomes(packet, block_delta)
@@ -148,27 +153,30 @@ class Release:
         """Where streams are ended by a verdict: delta, character of decision, characters that may
         leave. Marks the streams.
 
-        A rule's match is exact to the character. What an analysis or a threshold blocks is blocked
-        from the end of the delta that decided it.
+        A rule's match is exact to the character, and where several end a stream with one delta, none
+        of their matches may leave. What an analysis or a threshold blocks is blocked from the end of
+        the delta that decided it.
         """
         verdicts, last = packet.verdicts, self._streams["last"]
         if not len(verdicts):
             return []
         which = np.flatnonzero(verdicts["action"] == _BLOCK)
         which = which[np.lexsort((verdicts["decided"][which], verdicts["delta"][which]))]
-        blocks = []
+        blocks: list[tuple[int, int, int]] = []
         for verdict in verdicts[which]:
-            delta = int(verdict["delta"])
+            delta, decided = int(verdict["delta"]), int(verdict["decided"])
             stream = packet.deltas["stream"][delta]
-            if last[stream] != _OPEN:
+            upto = _OPEN
+            if blocks and blocks[-1][0] == delta:
+                _, decided, upto = blocks.pop()
+            elif last[stream] != _OPEN:
                 continue
             last[stream] = delta
-            upto = _OPEN
             if verdict["finding"] >= 0:
                 finding = packet.findings[verdict["finding"]]
                 if finding["kind"] == Reach.RULE:
-                    upto = min(int(finding["begin"]), int(finding["upto"]))
-            blocks.append((delta, int(verdict["decided"]), upto))
+                    upto = min(upto, int(finding["begin"]), int(finding["upto"]))
+            blocks.append((delta, decided, upto))
         return blocks
 
     def _masks_with(self, packet: Packet) -> Table:
@@ -203,20 +211,25 @@ class Release:
     def _fail(self, packet: Packet) -> Packet:
         """Every stream of the packet ends here with an error; nothing of it is released."""
         deltas, last = packet.deltas, self._streams["last"]
-        ends = {packet.lanes[lane].stream: i for i, lane in enumerate(deltas["lane"])}
+        names = [
+            (packet.lanes[lane].stream, stream)
+            for lane, stream in zip(deltas["lane"].tolist(), deltas["stream"].tolist(), strict=True)
+        ]
+        ends = {name: i for i, name in enumerate(names)}
         said = []
-        for i, stream in enumerate(deltas["stream"]):
+        for i, name in enumerate(names):
+            stream = name[1]
             over = stream >= 0 and last[stream] < 0
             if deltas["kind"][i] == _START and not over:
                 said.append((i, stream, _START, 0))
-            if ends[packet.lanes[deltas["lane"][i]].stream] == i and not over:
+            if ends[name] == i and not over:
                 said.append((i, stream, _ERROR, 0))
                 if stream >= 0:
                     said.append((i, stream, _END, int(Finish.ERROR)))
         outcomes = np.zeros(len(said), OUTCOME)
         for place, record in enumerate(said):
-            for column, value in zip(("delta", "stream", "kind", "finish"), record, strict=True):
-                outcomes[column][place] = value
+            for field, value in zip(("delta", "stream", "kind", "finish"), record, strict=True):
+                outcomes[field][place] = value
         return packet.having(
             findings=packet.findings[:0], verdicts=packet.verdicts[:0], outcomes=self._settled(outcomes)
         )
@@ -227,8 +240,8 @@ class Release:
         if len(over):
             streams = outcomes["stream"][over]
             ledger = self._streams["ledger"][streams]
-            for column, values in zip(("deltas", "chars", "released"), ledger.T, strict=False):
-                outcomes[column][over] = values
+            for field, values in zip(("deltas", "chars", "released"), ledger.T, strict=False):
+                outcomes[field][over] = values
             outcomes["held_mean"][over] = ledger[:, 4] / np.maximum(ledger[:, 3], 1)
             outcomes["held_max"][over] = ledger[:, 5]
             self._streams["last"][streams] = -1
@@ -275,8 +288,9 @@ class Release:
             msg = f"release state of version {known['version']}, this program reads version 1"
             raise ValueError(msg)
         self._seq = known["seq"]
-        self._masks = np.frombuffer(masks, _MASK)
+        self._masks = np.frombuffer(masks, _MASK).copy()
         self._lanes.load(lanes)
+        self._queued = int(self._lanes["length"].sum())
         self._streams.load(streams)
 
 

@@ -9,8 +9,9 @@ implementation detail of Bytewax: :func:`affinity_holds` tries it, and where it 
 speed is lost.
 
 Every callback logs before it lets anything go (a cluster loses the message). A stage that raises
-fails its packet, not the flow: the packet goes on, marked ``failed``, past all further stages but the
-last, which ends every stream in it and releases nothing.
+fails its packet, not the flow: the packet goes on, marked ``failed``. The further stages are shown only
+which rows it opens and closes, because later packets speak of these; the last ends every stream in it
+and releases nothing.
 
 State: the stage's own, as versioned bytes, per slot. Emits: one packet for each packet, at once.
 """
@@ -23,7 +24,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -31,11 +32,12 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.testing import TestingSink, TestingSource, cluster_main
 from typing_extensions import override
 
-from operators.packet import Packet
+from operators.packet import Kind, Packet
 
 __all__ = ["MAX_SLOTS", "Stage", "affinity_holds", "slot_key", "slot_of", "stage"]
 
 MAX_SLOTS = 64
+_CLOSE = int(Kind.CLOSE)
 _log = logging.getLogger(__name__)
 
 
@@ -115,16 +117,25 @@ class _Slot(StatefulBatchLogic[Packet, Packet, bytes]):
 
     @override
     def on_batch(self, values: list[Packet]) -> tuple[list[Packet], bool]:
-        return [self._update(packet) for packet in values], StatefulBatchLogic.RETAIN
+        try:
+            return [self._update(packet) for packet in values], StatefulBatchLogic.RETAIN
+        except Exception:
+            _log.exception("%s: cannot deal with a failed packet", self.step_id)
+            raise
 
     def _update(self, packet: Packet) -> Packet:
         if not packet.failed:
             try:
                 return self.stage.update(packet)
             except Exception as error:
-                _log.exception("%s: slot %d, a packet of %d deltas failed", self.step_id, packet.slot, len(packet.deltas))
+                _log.exception(
+                    "%s: slot %d, a packet of %d deltas failed", self.step_id, packet.slot, len(packet.deltas)
+                )
                 packet = packet.having(failed=f"{self.step_id}: internal error ({type(error).__name__})")
-        return self.stage.update(packet) if self.last else packet
+        if self.last:
+            return self.stage.update(packet)
+        self.stage.update(_rows_only(packet))
+        return packet
 
     @override
     def on_eof(self) -> tuple[list[Packet], bool]:
@@ -137,6 +148,13 @@ class _Slot(StatefulBatchLogic[Packet, Packet, bytes]):
         except Exception:
             _log.exception("%s: cannot dump its state", self.step_id)
             raise
+
+
+def _rows_only(packet: Packet) -> Packet:
+    """What opens and closes in a packet, without a word of it."""
+    closing = packet.deltas[packet.deltas["kind"] == _CLOSE]
+    closing["start"] = closing["end"] = 0
+    return Packet(packet.slot, packet.now, packet.lanes, closing, b"", opened=packet.opened)
 
 
 def affinity_holds(workers: int) -> bool:
@@ -162,7 +180,7 @@ def affinity_holds(workers: int) -> bool:
     flow = Dataflow("affinity")
     keys = op.input("keys", flow, TestingSource([(slot_key(slot), 0) for slot in range(MAX_SLOTS)]))
     op.output("out", op.stateful_batch("spy", keys, lambda _: Spy()), TestingSink(seen))
-    cluster_main(flow, [], 0, worker_count_per_proc=workers)
+    cluster_main(flow, [], 0, worker_count_per_proc=workers)  # type: ignore[no-untyped-call]
     owners: dict[int, set[int]] = {}
     for key, thread in seen:
         owners.setdefault(thread, set()).add(int(key.split(".")[0]) % workers)

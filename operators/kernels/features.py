@@ -15,6 +15,8 @@ probabilities, because one logarithm a word is cheaper than one a byte.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -29,6 +31,8 @@ _MIX = 0x5BD1E995  # odd, and below 2**31: products with 32-bit values stay insi
 _TEXT, _CLOSE = 1, 3  # operators.packet.Kind
 _GAP, _LENGTH, _LOGPROB, _SURPRISAL, _NOVELTY = np.arange(5)  # operators.packet.Signal; no literals:
 # numba compiles a function anew for each literal that it is given
+
+_Int = int | np.signedinteger[Any]
 
 LANE = np.dtype(
     [
@@ -57,7 +61,7 @@ def measure(
     likely: NDArray[np.float64],
     lanes: NDArray[np.void],
     samples: NDArray[np.void],
-) -> int:
+) -> _Int:
     """All samples of a packet, ordered by delta.
 
     Parameters
@@ -84,7 +88,7 @@ def measure(
     -----
     5 ns a byte, 60 ns a word, 30 ns a delta. Allocates nothing.
     """
-    n = np.int64(0)
+    n: _Int = np.int64(0)
     for i in range(len(deltas)):
         row, kind = np.int64(deltas[i]["row"]), deltas[i]["kind"]
         if row < 0:
@@ -109,16 +113,16 @@ def measure(
 @njit(nogil=True)
 def _read(
     text: NDArray[np.uint8],
-    start: int,
-    end: int,
+    start: _Int,
+    end: _Int,
     likely: NDArray[np.float64],
     lane: np.void,
-    at: int,
+    at: _Int,
     samples: NDArray[np.void],
-    n: int,
-    delta: int,
-    row: int,
-) -> int:
+    n: _Int,
+    delta: _Int,
+    row: _Int,
+) -> _Int:
     """Words of the delta ``text[start:end]``, which stands at character `at` of its lane."""
     for k in range(start, end):
         byte = np.int64(text[k])
@@ -144,15 +148,19 @@ def _read(
 
 
 @njit(nogil=True)
-def _end_word(lane: np.void, samples: NDArray[np.void], n: int, delta: int, row: int, decided: int) -> int:
+def _end_word(
+    lane: np.void, samples: NDArray[np.void], n: _Int, delta: _Int, row: _Int, decided: _Int
+) -> _Int:
     """The two samples of the word so far, if there is one."""
     begin, chars = lane["begin"], lane["chars"]
     if not chars:
         return n
     bits = lane["bits"] - np.log2(lane["likely"])
     n = _put(samples, n, delta, row, _SURPRISAL, begin, begin + chars, decided, bits / chars)
-    known = _know(lane, _mixed(_mixed(lane["before"][0], lane["before"][1]), lane["hash"]))
-    lane["known"] += (known - lane["known"]) / _HORIZON
+    trigram: _Int = np.int64(0)
+    for word in (lane["before"][0], lane["before"][1], lane["hash"]):
+        trigram = _mixed(trigram, word)
+    lane["known"] += (_know(lane, trigram) - lane["known"]) / _HORIZON
     n = _put(samples, n, delta, row, _NOVELTY, begin, begin + chars, decided, 1.0 - lane["known"])
     lane["before"][0], lane["before"][1] = lane["before"][1], lane["hash"]
     lane["words"] += 1
@@ -161,14 +169,14 @@ def _end_word(lane: np.void, samples: NDArray[np.void], n: int, delta: int, row:
 
 
 @njit(nogil=True)
-def _mixed(held: int, value: int) -> int:
+def _mixed(held: _Int, value: _Int) -> _Int:
     """A 32-bit hash of two 32-bit values."""
     product = (held ^ value) * _MIX & 0xFFFFFFFF
     return (product ^ product >> 15) + 1 & 0xFFFFFFFF  # + 1: or zeros would stay zero
 
 
 @njit(nogil=True)
-def _know(lane: np.void, trigram: int) -> float:
+def _know(lane: np.void, trigram: _Int) -> float:
     """1.0 if the trigram of this hash was said before, which it is now.
 
     In a full bucket any one goes, not the oldest: in a long loop that is the one to come next.
@@ -189,15 +197,15 @@ def _know(lane: np.void, trigram: int) -> float:
 @njit(nogil=True)
 def _put(
     samples: NDArray[np.void],
-    n: int,
-    delta: int,
-    row: int,
-    signal: int,
-    begin: int,
-    stop: int,
-    decided: int,
+    n: _Int,
+    delta: _Int,
+    row: _Int,
+    signal: _Int,
+    begin: _Int,
+    stop: _Int,
+    decided: _Int,
     value: float,
-) -> int:
+) -> _Int:
     samples[n]["delta"] = delta
     samples[n]["row"] = row
     samples[n]["signal"] = signal

@@ -3,9 +3,9 @@
 Strategy. Rosenstein's method: embed the series, give each point its nearest neighbour in space that is
 not one in time, follow the pairs, and fit a line to the mean logarithm of their distance. Where the
 line is fitted decides the result, so nobody is asked: the region begins when the pairs have turned
-into the unstable direction (one and a half correlation times) and ends when they have covered 60 % of the way to
-the distance of unrelated points, in logarithms; beyond it the curve bends. Both numbers were chosen on
-the logistic, Henon, Lorenz and Roessler systems in 66 combinations of length, step and embedding.
+into the unstable direction (one and a half correlation times) and ends when they have covered 60 % of
+the way to the distance of unrelated points, in logarithms; beyond it the curve bends. Both numbers were
+chosen on the logistic, Henon, Lorenz and Roessler systems, some 60 lengths, steps and embeddings.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ earlier lacks. A match is decided when its thread cannot grow any more and no ea
 same rule is still alive: leftmost, then longest. The text before the earliest live thread is decided
 for good: that is the lane's watermark, and the only text it holds back is what could still match.
 
-A thread older than its rule's ``longest`` does not hold back text for ever: its start slides along
-behind the reading position (the merged later starts are in the same state, so what it then reports
-covers a match of theirs; it can only cover more, never less).
+A thread older than its rule's ``longest`` does not hold back text for ever. A match that it has is
+decided as it stands, before a character of it can leave, and the thread goes on behind it: what it
+finds from there is reported as one more piece. Without a match its start slides along behind the
+reading position (the merged later starts are in the same state, so what it then reports covers a match
+of theirs; it can only cover more, never less).
 """
 
 from __future__ import annotations
@@ -23,6 +25,14 @@ __all__ = ["DEAD", "advance"]
 
 DEAD = -1
 """In ``move``: no way on. In a thread's state: it stopped growing and waits for an earlier start."""
+
+
+@njit(cache=True, nogil=True)
+def _decide(found: NDArray[np.int64], m: int, delta: int, rule: int, begin: int, stop: int, read: int) -> int:
+    """Write one match, its watermark apart; the number of matches with it."""
+    found[m, 0], found[m, 1], found[m, 2] = delta, rule, begin
+    found[m, 3], found[m, 4], found[m, 5] = stop, read, read
+    return m + 1
 
 
 @njit(cache=True, nogil=True)
@@ -75,7 +85,8 @@ def advance(
     opens, opening : int32[classes + 1], int32[...]
         ``opening[opens[c]:opens[c + 1]]``: states that a first character of class c leads to.
     bounded, longest : uint8[rules], int32[rules]
-        1 if a match must stand between word boundaries; characters that a thread may hold back.
+        1 if a match must stand between word boundaries; characters that a thread may hold back,
+        at least as many as the shortest match takes.
     position, previous, count : int64, uint8, int32 [lanes]
         Characters read; 1 if the last was of a word; threads, -1 if they overflowed. Modified.
     state, begin, best : int32, int64, int64 [lanes, threads]
@@ -116,10 +127,7 @@ def advance(
                     stop = at
                 if stop >= 0 and begin[row, t] >= cut[row, rule]:
                     cut[row, rule] = stop
-                    found[matches, 0], found[matches, 1] = i, rule
-                    found[matches, 2], found[matches, 3] = begin[row, t], stop
-                    found[matches, 4], found[matches, 5] = at, at
-                    matches += 1
+                    matches = _decide(found, matches, i, rule, begin[row, t], stop, at)
             count[row] = 0
             upto[i] = at
             continue
@@ -151,10 +159,7 @@ def advance(
                 if s < 0:
                     if not busy >> rule & 1:
                         cut[row, rule] = stop
-                        found[matches, 0], found[matches, 1] = i, rule
-                        found[matches, 2], found[matches, 3] = start, stop
-                        found[matches, 4] = at + 1
-                        matches += 1
+                        matches = _decide(found, matches, i, rule, start, stop, at + 1)
                         continue
                     s = ~rule
                 twin = False
@@ -162,8 +167,18 @@ def advance(
                     twin = twin or (s >= 0 and state[row, j] == s and best[row, j] >= stop)
                 if twin:
                     continue
+                oldest = at + 1 - longest[rule]
+                if start < oldest and stop >= 0:
+                    cut[row, rule] = stop
+                    matches = _decide(found, matches, i, rule, start, stop, at + 1)
+                    for j in range(live):  # older ones slid long ago; what they find begins behind it
+                        if (rule_of[state[row, j]] if state[row, j] >= 0 else ~state[row, j]) == rule:
+                            begin[row, j] = max(begin[row, j], stop)
+                    if s < 0:
+                        continue
+                    start, stop = stop, -1
                 state[row, live], best[row, live] = s, stop
-                begin[row, live] = max(start, at + 1 - longest[rule])
+                begin[row, live] = max(start, oldest)
                 busy |= 1 << rule
                 live += 1
             for o in range(opens[group], opens[group + 1]):
@@ -190,11 +205,8 @@ def advance(
                 for m in range(before, matches):
                     found[m, 5] = mark
                 if live < 0:
-                    found[matches, 0], found[matches, 1] = i, -1
-                    found[matches, 2], found[matches, 3] = mark, at
-                    found[matches, 4], found[matches, 5] = at, mark
-                    matches += 1
-                    begin[row, 0] = mark
+                    matches = _decide(found, matches, i, -1, mark, at, at)
+                    found[matches - 1, 5] = begin[row, 0] = mark
             count[row] = live
         position[row] = at
         mark = at if count[row] >= 0 else begin[row, 0]

@@ -153,6 +153,10 @@ def release(
             out_delta[count], out_row[count] = i, row
             out_start[count], out_end[count] = begun, size
             count += 1
+        if i == last[own]:  # the end of a stream by a block: what stays here stays for good
+            grown -= queued
+            length[row] = 0
+            continue
         if queued + fresh - k > held.shape[1]:
             return count, grown, i
         place, letter = 0, 0

@@ -17,6 +17,8 @@ The model is of bytes, so it knows every script; a character of three bytes cost
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -36,6 +38,8 @@ _MIX = 0x5BD1E995  # odd, and below 2**31: products with 32-bit values stay insi
 
 _TEXT = 1  # operators.packet.Kind
 _ORDER2, _ORDER3, _MATCH = np.arange(3)  # no literals: numba compiles a function anew for each it is given
+
+_Int = int | np.signedinteger[Any]
 
 MODEL = np.dtype(
     [
@@ -69,7 +73,8 @@ def byte_prior() -> NDArray[np.float64]:
     weight[97:123] = 6.0
     weight[10] = 3.0
     weight[32] = 30.0
-    return weight / weight.sum()
+    share: NDArray[np.float64] = weight / weight.sum()
+    return share
 
 
 def first_trust() -> NDArray[np.uint16]:
@@ -125,7 +130,7 @@ def surprise(
 
 
 @njit(nogil=True)
-def _learn(model: np.void, byte: int, prior: NDArray[np.float64]) -> float:
+def _learn(model: np.void, byte: _Int, prior: NDArray[np.float64]) -> float:
     """Probability that was given to `byte`; `model` (modified) then learns it."""
     past, order0, total = model["past"], model["order0"], model["total"]
     p = (np.int64(order0[byte]) + _PRIOR_WEIGHT * prior[byte]) / (total + _PRIOR_WEIGHT)
@@ -146,7 +151,7 @@ def _learn(model: np.void, byte: int, prior: NDArray[np.float64]) -> float:
 
 
 @njit(nogil=True)
-def _count(model: np.void, context: int, byte: int, p: float) -> float:
+def _count(model: np.void, context: _Int, byte: _Int, p: float) -> float:
     """Order 1 over `p`. Tag and cell are a bijection of (context, byte): counts are never mixed up,
     only lost, so that those of a context never sum to more than ``order1[context, 0]``.
     """
@@ -175,12 +180,12 @@ def _count(model: np.void, context: int, byte: int, p: float) -> float:
 
 
 @njit(nogil=True)
-def _halved(pair: int) -> int:
+def _halved(pair: _Int) -> _Int:
     return pair & 0xFC00 | (pair & 1023) >> 1
 
 
 @njit(nogil=True)
-def _guess(model: np.void, guesser: int, context: int, byte: int, p: float) -> float:
+def _guess(model: np.void, guesser: _Int, context: _Int, byte: _Int, p: float) -> float:
     """The usual successor of `context` over `p`."""
     mixed = context * _MIX & 0xFFFFFFFF
     cell, tag = mixed >> 23, (mixed >> 19 & 15) << 12
@@ -189,7 +194,10 @@ def _guess(model: np.void, guesser: int, context: int, byte: int, p: float) -> f
     right = guess == byte and held & 0xF000 == tag
     if sure and held & 0xF000 == tag:
         p = _blend(model, guesser, sure, right, p)
-    sure = min(sure + 1, 15) if right else sure >> 1
+    if not right:
+        sure >>= 1
+    elif sure < 15:
+        sure += 1
     if sure:  # a guess gives way in steps, be it wrong or that of another context
         model["guesses"][guesser, cell] = held & 0xF0FF | sure << 8
     else:
@@ -198,7 +206,7 @@ def _guess(model: np.void, guesser: int, context: int, byte: int, p: float) -> f
 
 
 @njit(nogil=True)
-def _match(model: np.void, byte: int, p: float) -> float:
+def _match(model: np.void, byte: _Int, p: float) -> float:
     """What followed the last time over `p`; then note `byte`, and look for a match if there is none."""
     ring, said, lag, run = model["ring"], model["said"], model["lag"], model["run"]
     if lag:
@@ -228,7 +236,7 @@ def _match(model: np.void, byte: int, p: float) -> float:
 
 
 @njit(nogil=True)
-def _blend(model: np.void, guesser: int, sure: int, right: bool, p: float) -> float:
+def _blend(model: np.void, guesser: _Int, sure: _Int, right: bool | np.bool, p: float) -> float:
     """A guess over `p`, trusted as often as guesses like it were right."""
     held = np.int64(model["trust"][guesser, sure])
     share = held / 65536.0

@@ -1,0 +1,1 @@
+"""How fast, against what, measured how: see README.md in this folder."""

@@ -1,0 +1,38 @@
+"""Compile every kernel and leave it in numba's cache on disk: ``python -m operators.kernels``.
+
+For an image, so that no container compiles when it starts. The cache is keyed by the model of the
+processor: it helps on machines like the one that built it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from operators.attractor import Attractor, Regime
+from operators.directory import Directory
+from operators.dtw import Dtw, Pattern
+from operators.features import Features
+from operators.gate import Gate, Rule
+from operators.policy import Policy
+from operators.release import Release
+
+
+def main() -> None:
+    """Warm one of each stage, and say how long it took."""
+    codes = {regime: code for code, regime in enumerate(Regime)}
+    for stage in (
+        Directory(),
+        Gate([Rule("word", "ab")], [0, 1]),
+        Features(),
+        Dtw([Pattern("step", 0, (0.0, 1.0), 0.1, 0)]),
+        Attractor(0, 128, 32, codes),
+        Policy([0]),
+        Release([""], 8),
+    ):
+        began = time.perf_counter()
+        stage.warm()
+        print(f"{type(stage).__name__.lower():<10} {time.perf_counter() - began:6.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The packet as a value and as bytes."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators.gate import Rule
+from operators.packet import DELTA, FINDING, Channel, Delta, Kind, Lane, Packet, column, empty, joined, pack
+from tests.stages import CUTS, Said, cut, guard, run, whole
+
+DELTAS = st.builds(
+    Delta,
+    kind=st.sampled_from(list(Kind)),
+    text=st.text(max_size=8),
+    channel=st.sampled_from(list(Channel)),
+    choice=st.integers(0, 3),
+    item=st.integers(0, 65_535),
+    logprob=st.floats(-20, 0),
+    finish=st.integers(0, 7),
+    at=st.integers(0, 2**62),
+)
+SAID = st.lists(st.tuples(st.text("ab/é", max_size=3), DELTAS), max_size=12)
+
+
+def full() -> Packet:
+    """A packet with rows in most of its tables."""
+    (packet,) = run(guard([Rule("r", "ab")], [2]), whole("é", "xx abab ü", [3]))
+    return packet.having(failed="why not", arrived=77)
+
+
+def same(one: Packet, two: Packet) -> bool:
+    """Every field, tables byte by byte."""
+    pairs = ((getattr(one, f.name), getattr(two, f.name)) for f in fields(Packet))
+    return all(
+        (a.dtype == b.dtype and a.tobytes() == b.tobytes()) if isinstance(a, np.ndarray) else a == b
+        for a, b in pairs
+    )
+
+
+@given(SAID, st.integers(0, 63), st.text(max_size=5))
+def test_a_packet_survives_bytes_and_pickle(said: list[Said], slot: int, failed: str) -> None:
+    packet = pack(slot, said, now=5, arrived=6).having(failed=failed)
+    assert same(Packet.from_bytes(packet.to_bytes()), packet)
+    assert same(pickle.loads(pickle.dumps(packet)), packet)
+
+
+def test_a_packet_with_everything_in_it_survives_bytes() -> None:
+    packet = full()
+    assert all(
+        len(getattr(packet, name)) for name in ("opened", "findings", "vetted", "verdicts", "releases")
+    )
+    assert same(Packet.from_bytes(packet.to_bytes()), packet)
+    assert not Packet.from_bytes(packet.to_bytes()).deltas.flags.writeable
+
+
+def test_every_cut_packet_is_refused() -> None:
+    data = full().to_bytes()
+    for size in range(len(data)):
+        with pytest.raises(ValueError, match=r"not a MidStream packet|its header promises"):
+            Packet.from_bytes(data[:size])
+    with pytest.raises(ValueError, match="its header promises"):
+        Packet.from_bytes(data + b"\0")
+
+
+def test_another_version_is_refused_by_name() -> None:
+    data = full().to_bytes()
+    with pytest.raises(ValueError, match="packet version 2, this program reads version 1"):
+        Packet.from_bytes(data[:4] + struct.pack("<H", 2) + data[6:])
+    with pytest.raises(ValueError, match="must begin with b'MSPK'"):
+        Packet.from_bytes(b"MSPX" + data[4:])
+
+
+@settings(max_examples=300)
+@given(st.integers(6, 90), st.integers(0, 255))
+def test_a_damaged_head_is_refused_or_changes_only_numbers(place: int, byte: int) -> None:
+    data = bytearray(full().to_bytes())
+    data[place] = byte
+    try:
+        packet = Packet.from_bytes(bytes(data))
+    except ValueError:
+        return
+    assert len(packet.to_bytes()) == len(data)
+
+
+@pytest.mark.parametrize("names", [b'[["s",0,0,0]', b'[["s",0,0,0,0]]', b"[1]", b"7", b'["\xff\xff"]'])
+def test_damaged_names_are_refused(names: bytes) -> None:
+    long = pack(0, [("s" * 40, Delta(1, "x"))], now=0).to_bytes()
+    at = long.index(b'[["s')
+    size = len(b'[["",0,0,0]]') + 40
+    with pytest.raises(ValueError, match="damaged names"):
+        Packet.from_bytes(long[:at] + names.ljust(size) + long[at + size :])
+
+
+@given(SAID)
+def test_pack_keeps_every_word_and_number(said: list[Said]) -> None:
+    packet = pack(3, said, now=9)
+    assert len(set(packet.lanes)) == len(packet.lanes)
+    for (stream, delta), row in zip(said, packet.deltas, strict=True):
+        assert packet.lanes[row["lane"]] == Lane(stream, delta.channel, delta.choice, delta.item)
+        assert packet.text[row["start"] : row["end"]].decode() == delta.text
+        assert row["chars"] == (len(delta.text) if delta.kind == Kind.TEXT else 0)
+        assert (row["kind"], row["finish"], row["at"]) == (delta.kind, delta.finish, delta.at)
+        assert (row["row"], row["stream"], row["logprob"]) == (-1, -1, delta.logprob)
+
+
+def test_having_leaves_the_first_packet_alone() -> None:
+    packet = pack(0, [("s", Delta(1, "x"))], now=1)
+    other = packet.having(failed="x", now=2)
+    assert (packet.failed, packet.now, other.failed, other.now) == ("", 1, "x", 2)
+    assert other.deltas is packet.deltas
+
+
+@given(st.integers(0, 9), CUTS)
+def test_joined_is_concatenation(size: int, cuts: list[int]) -> None:
+    table = np.zeros(size, FINDING)
+    table["delta"] = range(size)
+    whole_again = joined(empty(FINDING), *cut(table, cuts)) if size else joined(empty(FINDING))
+    assert whole_again.tolist() == table.tolist()
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 9])
+def test_a_column_lies_in_memory_the_same_way_whatever_its_length(size: int) -> None:
+    assert column(np.zeros(size, DELTA), "row").flags.c_contiguous
