@@ -25,6 +25,7 @@ Run it with ``python -m bytewax.run flows.inflight`` or ``midstream run``.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import bytewax.operators as op
@@ -107,11 +108,13 @@ def _source(settings: Settings) -> tuple[Source[Keyed], int]:
         return ReplaySource(config, keys, home), 0
     simulate = settings.simulate
     script = SimulateConfig(seed=simulate.seed, streams=simulate.streams, rate=simulate.rate)
-    return SimulateSource(script, keys, home, speed=simulate.speed), simulate.streams
+    return SimulateSource(script, keys, home, speed=simulate.speed, batch=batch), simulate.streams
 
 
 def warm(judgement: policies.Judgement) -> None:
-    """Compile every kernel now, so that no token waits for it."""
+    """Compile every kernel now, so that no token waits for it; and let the garbage collector pass over
+    what the compiler leaves behind, half a million objects, so that no token waits for that either.
+    """
     for warm in (
         Directory(),
         judgement.gate(),
@@ -123,3 +126,5 @@ def warm(judgement: policies.Judgement) -> None:
         warm.warm()
     if judgement.regimes:
         judgement.attractor().warm()
+    gc.collect()
+    gc.freeze()

@@ -114,7 +114,8 @@ class Gate:
         """The packet with its matches and watermarks."""
         self._state.open(packet.opened["row"])
         deltas, state, tables = packet.deltas, self._state, self._automaton
-        room = (len(packet.text) + len(deltas) * tables.threads) * max(len(self._codes) - 1, 1)
+        rules = max(len(self._codes) - 1, 1)
+        room = len(packet.text) * rules + len(deltas) * tables.threads  # of one rule, matches do not overlap
         found = np.empty((room + 1, 6), np.int64)
         upto = np.full(len(deltas), -1, np.int64)
         matches = match.advance(

@@ -86,7 +86,7 @@ def measure(
 
     Notes
     -----
-    5 ns a byte, 60 ns a word, 30 ns a delta. Allocates nothing.
+    90 ns a delta of five bytes in which a word ends. Allocates nothing.
     """
     n: _Int = np.int64(0)
     for i in range(len(deltas)):

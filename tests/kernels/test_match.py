@@ -106,7 +106,7 @@ def test_match_finds_what_brute_force_finds(
 
 
 @settings(max_examples=200, deadline=None)
-@given(_rules(2), TEXTS)
+@given(_rules(2), TEXTS)  # a match of one character is decided with the next, one later than it might be
 def test_match_decides_and_vets_at_the_first_possible_character(
     drawn: list[tuple[str, bool]], text: str
 ) -> None:
