@@ -50,7 +50,7 @@ def wire(streams: int, tokens: int, reads: int) -> list[Reads]:
 
 def decoded(reads: Reads, batch: int) -> Iterator[list[tuple[str, Delta]]]:
     """What a source does: feed each read to its stream's decoder, collect `batch` deltas."""
-    decoders = {name: open_decoder("openai-chat") for name, _ in reads}
+    decoders = {name: open_decoder("openai-chat") for name in dict.fromkeys(name for name, _ in reads)}
     said: list[tuple[str, Delta]] = []
     for name, data in reads:
         said += [(name, delta) for delta in decoders[name].receive_data(data, now=0)]

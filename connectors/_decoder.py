@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import orjson
@@ -225,13 +226,10 @@ class Dialect(ABC):
         del name, event
         return False
 
-    quick = False
-    """Whether :meth:`receive_quick` is worth asking."""
-
-    def receive_quick(self, payload: bytes) -> bool:
-        """A payload not parsed yet. True if the dialect heard it, as :meth:`receive` would have."""
-        del payload
-        return False
+    quick: Callable[[bytes], tuple[str, int] | None] | None = None
+    """Tells the text and the choice of a payload, not parsed yet, that says nothing but a piece of text of
+    an open stream; None for any other. A static function, for dialects where it is worth it.
+    """
 
     @abstractmethod
     def receive(self, name: str, event: dict[str, Any]) -> None:
@@ -281,11 +279,12 @@ class Decoder:
                 self._hear_text(name, payload)
         else:
             receive, loads = dialect.receive, orjson.loads
-            quick = dialect.receive_quick if dialect.quick else None
+            quick = dialect.quick
             for name, payload in events:
+                if quick and out.open and (heard := quick(payload)):
+                    out.text(heard[0], 0, heard[1])
+                    continue
                 try:
-                    if quick and quick(payload):
-                        continue
                     event = loads(payload)
                 except orjson.JSONDecodeError:
                     event = self._parse_again(name, payload)

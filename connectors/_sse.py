@@ -48,9 +48,11 @@ class SseFraming:
     def receive_data(self, data: bytes) -> list[Event]:
         """Events completed by `data`."""
         if (
-            data.find(b"\n") == len(data) - 2 and data[:6] == b"data: " and data[-1:] == b"\n"
-            and not self._rest and not self._after_cr and b"\r" not in data and self._whole(data)
+            data.find(b"\n") == len(data) - 2 and data[-1:] == b"\n" and data[:6] == b"data: "
+            and not self._rest and not self._after_cr and b"\r" not in data
+            and len(data) <= self._limit and not self.failed
         ):  # fmt: skip
+            self._first = False
             return [("", data[6:-2])]  # a read that is one event: what a live stream brings
         if self.failed:
             return []
@@ -74,13 +76,6 @@ class SseFraming:
         blocks = data.split(b"\n\n")
         tail = blocks.pop()
         return self._blocks(blocks) + self._keep(tail)
-
-    def _whole(self, data: bytes) -> bool:
-        """Whether one event that fills a read may be handed on."""
-        if self.failed or len(data) > self._limit:
-            return False
-        self._first = False
-        return True
 
     def receive_eof(self) -> list[Event]:
         """The last event, if it has data and only its blank line is missing."""

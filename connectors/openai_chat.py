@@ -51,7 +51,7 @@ class OpenAIChat(Dialect):
     """``chat.completion.chunk`` and ``chat.completion`` objects, and bare error bodies."""
 
     provider = "openai"
-    quick = True
+    quick = staticmethod(only_content)
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,16 +72,6 @@ class OpenAIChat(Dialect):
         if not choices:
             return "prompt_filter_results" in event
         return isinstance(choices[0], dict) and ("delta" in choices[0] or "message" in choices[0])
-
-    def receive_quick(self, payload: bytes) -> bool:
-        """A piece of content in a stream that is open: see ``_chat_chunk``."""
-        if not self.out.open:
-            return False
-        heard = only_content(payload)
-        if heard is None:
-            return False
-        self.out.text(heard[0], _TEXT, heard[1])
-        return True
 
     def receive(self, name: str, event: dict[str, Any]) -> None:
         out = self.out

@@ -120,7 +120,7 @@ class Performance:
 
     def chunks(self) -> Iterator[tuple[float, bytes]]:
         """What the network brings: seconds after the beginning of the simulation, never falling, and wire
-        bytes, cut at no boundary in particular. 12 us a delta.
+        bytes, cut at no boundary in particular. 8 us a delta.
         """
         rng = self._generator("network")
         held, came = b"", 0.0

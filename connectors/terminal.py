@@ -17,6 +17,7 @@ model cannot move the cursor or name the window of the person who watches it.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ __all__ = ["TerminalSink"]
 
 _START, _ERROR, _TEXT = int(Kind.START), int(Kind.ERROR), int(Kind.TEXT)
 _SHOWN = 12
+_REDRAW = 0.1  # seconds; drawn by the worker itself, for a second thread would write between two lines
 _COLOUR = {Action.WARN: "yellow", Action.REDACT: "magenta", Action.STEER: "cyan", Action.BLOCK: "bold red"}
 
 
@@ -57,11 +59,10 @@ class _Screen:
         self._names, self._reasons = names, reasons
         self._tally, self._total = tally, total
         self._rows: OrderedDict[str, _Row] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a print draws
         self.console = Console(highlight=False)
-        self._live = Live(
-            console=self.console, get_renderable=self._draw, refresh_per_second=10, transient=True
-        )
+        self._live = Live(console=self.console, get_renderable=self._draw, auto_refresh=False, transient=True)
+        self._drawn = 0.0
 
     def open(self) -> None:
         """Take over the bottom of the terminal."""
@@ -75,9 +76,12 @@ class _Screen:
     def show(self, packet: Packet) -> None:
         """Take in one packet, and print what a person should not miss."""
         with self._lock:
-            lines = [*self._hear(packet), *self._judgements(packet), *self._outcomes(packet)]
-        for line in lines:
-            self.console.print(line)
+            self._hear(packet)
+            lines = [*self._judgements(packet), *self._outcomes(packet)]
+            if lines:
+                self.console.print(*lines, sep="\n")
+            elif time.monotonic() - self._drawn > _REDRAW:
+                self._live.refresh()
 
     def _row(self, stream: str) -> _Row:
         row = self._rows.setdefault(stream, _Row())
@@ -86,7 +90,7 @@ class _Screen:
             self._rows.popitem(last=False)
         return row
 
-    def _hear(self, packet: Packet) -> list[Text]:
+    def _hear(self, packet: Packet) -> None:
         lanes, deltas = packet.lanes, packet.deltas
         for place in deltas["lane"][deltas["kind"] == _TEXT].tolist():
             self._row(lanes[place].stream).deltas += 1
@@ -96,7 +100,6 @@ class _Screen:
             text = packet.released[release["start"] : release["end"]].decode()
             row.released += len(text)
             row.tail = (row.tail + text)[-200:]
-        return []
 
     def _judgements(self, packet: Packet) -> list[Text]:
         lines = []
@@ -143,6 +146,7 @@ class _Screen:
         return lines
 
     def _draw(self) -> Group:
+        self._drawn = time.monotonic()
         width = self.console.width
         grid = Grid.grid(padding=(0, 1), expand=True)
         for ratio in (28, 12, 7, 0):

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
@@ -107,20 +109,55 @@ def test_closing_cancels_what_runs_and_what_was_handed_over_can_still_be_taken()
     pump.close()  # again does nothing
 
 
-def test_no_wake_up_is_lost_between_a_taker_and_a_full_feed(pump: Pump) -> None:
-    count = 20_000
+@pytest.fixture
+def _switching() -> Iterator[None]:
+    """Threads take turns a hundred times as often as they do, so that they meet in every place."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_switching")
+@pytest.mark.parametrize("room", [1, 2, 5])
+def test_no_wake_up_is_lost_between_a_taker_and_a_full_feed(pump: Pump, room: int) -> None:
+    count = 3_000
 
     async def receive(feed: Feed[int]) -> None:
         for number in range(count):
             await feed.put(number)
 
-    feed = pump.feed("stress", receive, room=1)
+    feed = pump.feed("stress", receive, room=room)
     taken: list[int] = []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not feed.over():
         taken += feed.take(1)
         assert time.monotonic() < deadline, f"stuck after {len(taken)} items"
     assert taken == list(range(count))
+
+
+def test_an_item_taken_just_before_the_coroutine_begins_to_wait_wakes_it(pump: Pump) -> None:
+    taken: list[int] = []
+
+    async def receive(feed: Feed[int]) -> None:
+        class Hasty(deque[int]):
+            """The worker takes while the coroutine looks at how full it is, and is not yet waited for."""
+
+            def __len__(self) -> int:
+                length = super().__len__()
+                if length and not taken:
+                    taken.append(0)
+                    taken.extend(feed.take(1))
+                return length
+
+        feed._drained.set()  # as it is once something was taken
+        feed._items = Hasty()
+        await feed.put(1)
+        await asyncio.wait_for(feed.put(2), 5)
+
+    feed = pump.feed("race", receive, room=1)
+    assert _drain(feed) == [2]
+    assert taken == [0, 1]
 
 
 def test_many_feeds_share_the_loop_and_keep_their_own_items(pump: Pump) -> None:

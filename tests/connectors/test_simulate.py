@@ -295,7 +295,7 @@ def events(performance: Performance) -> list[dict[str, Any]]:
     return [json.loads(said) for said in re.findall(r"^data: (\{.*)$", data, re.MULTILINE)]
 
 
-def test_fifty_thousand_deltas_are_made_in_a_second() -> None:
+def test_deltas_are_made_faster_than_a_flow_takes_them() -> None:
     performance = one("loop_word")
     deltas = len(heard(performance).deltas)
     spent = []
@@ -303,5 +303,5 @@ def test_fifty_thousand_deltas_are_made_in_a_second() -> None:
         began = time.process_time()
         chunks = list(one("loop_word").chunks())
         spent.append(time.process_time() - began)
-    assert chunks
-    assert deltas / min(spent) > 20_000  # half of what is promised: other programs run beside tests
+    assert len(chunks) > deltas / 2
+    assert deltas / min(spent) > 20_000  # 130,000 alone; other programs run beside tests

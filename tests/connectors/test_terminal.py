@@ -14,7 +14,7 @@ from connectors._tally import Tally
 from connectors.terminal import TerminalSink
 from operators.directory import Directory
 from operators.gate import Gate, Rule
-from operators.packet import FINDING, Action, Delta, Finish, Kind, Packet, Reach, pack
+from operators.packet import FINDING, Action, Delta, Finish, Kind, Packet, Reach, joined, pack
 from operators.policy import Policy
 from operators.release import Release
 
@@ -120,17 +120,18 @@ def test_an_error_is_shown_with_its_reason(view: Callable[..., _View]) -> None:
     live.close()
 
 
-def test_a_finding_of_an_analysis_is_shown_and_one_of_a_rule_only_by_its_verdict(
+def test_a_finding_is_shown_once_by_its_verdict_or_where_it_has_none_by_itself(
     view: Callable[..., _View],
 ) -> None:
     live = view()
-    packet = live.packet(_start("s"), _text("s", "text"))
-    finding = np.zeros(2, FINDING)
-    finding["delta"], finding["kind"], finding["value"], finding["stop"] = 1, [Reach.DTW, Reach.RULE], 0.25, 4
-    live.part.write_batch([("00", packet.having(findings=finding))])
+    packet = live.packet(_start("s"), _text("s", f"{SECRET}."))
+    finding = np.zeros(1, FINDING)
+    finding["delta"], finding["kind"], finding["value"], finding["stop"] = 1, Reach.DTW, 0.25, 4
+    live.part.write_batch([("00", packet.having(findings=joined(packet.findings, finding)))])
     screen = _plain(live.close())
     assert len(re.findall(r"    dtw s +digits \(text 0:4\) 0\.250", screen)) == 1
-    assert "   rule " not in screen
+    assert len(re.findall(r" redact s +digits \(text 0:4\)", screen)) == 1
+    assert "   rule s" not in screen
 
 
 def test_the_summary_counts_what_happened(view: Callable[..., _View]) -> None:
