@@ -20,6 +20,7 @@ from connectors._decoder import MAX_EVENT, Event
 
 __all__ = ["SseFraming"]
 
+_CR = 13  # as a number: ``13 in data`` takes an eighth of ``b"\r" in data``
 _BOM = b"\xef\xbb\xbf"
 _RETRY_DIGITS = 9
 """A ``retry`` of more digits would wait 31 years: it is ignored, as one that is no number is."""
@@ -47,16 +48,16 @@ class SseFraming:
 
     def receive_data(self, data: bytes) -> list[Event]:
         """Events completed by `data`."""
+        line, _, blank = data.partition(b"\n")
         if (
-            data.find(b"\n") == len(data) - 2 and data[-1:] == b"\n" and data[:6] == b"data: "
-            and not self._rest and not self._after_cr and b"\r" not in data
-            and len(data) <= self._limit and not self.failed
+            blank == b"\n" and line[:6] == b"data: " and _CR not in data and not self._rest
+            and not self._after_cr and not self.failed and len(data) <= self._limit
         ):  # fmt: skip
             self._first = False
-            return [("", data[6:-2])]  # a read that is one event: what a live stream brings
+            return [("", line[6:])]  # a read that is one event: what a live stream brings
         if self.failed:
             return []
-        if self._after_cr or b"\r" in data:
+        if self._after_cr or _CR in data:
             data = self._equal_lines(data)
         rest = self._rest
         if not rest and data[-2:] == b"\n\n":

@@ -11,8 +11,8 @@ import math
 import threading
 import time
 from collections import Counter
-from typing import Any
 
+from connectors._records import Summary
 from operators.packet import Action, Finish, Kind, Packet, Reach
 
 __all__ = ["Tally"]
@@ -67,17 +67,11 @@ class Tally:
                     return float(1024 * 2 ** ((place + 0.5) / _BINS_PER_DOUBLING) / 1e6)
         return 0.0
 
-    def summary(self) -> dict[str, Any]:
-        """The summary record (design, section 10). ``tokens_per_s`` counts deltas since the first came:
-        a provider's fragment is a token only where logprobs prove it.
-        """
+    def summary(self) -> Summary:
+        """The sums so far; the rate is since the first packet came."""
         elapsed = time.monotonic() - self._began if self._began else 0.0
-        return {
-            "type": "summary",
-            "streams": self.streams,
-            "deltas": self.deltas,
-            "tokens_per_s": round(self.deltas / elapsed, 1) if elapsed else 0.0,
-            "findings": dict(self.findings),
-            "verdicts": dict(self.verdicts),
-            "latency_ms": {"p50": round(self.latency(0.5), 3), "p99": round(self.latency(0.99), 3)},
-        }
+        return Summary(
+            self.streams, self.deltas, round(self.deltas / elapsed, 1) if elapsed else 0.0,
+            dict(self.findings), dict(self.verdicts),
+            {"p50": round(self.latency(0.5), 3), "p99": round(self.latency(0.99), 3)},
+        )  # fmt: skip

@@ -176,11 +176,11 @@ class _Screen:
     def _summary(self) -> Grid:
         record = self._tally.summary()
         grid = Grid(title="summary", title_justify="left", show_header=False, box=None, padding=(0, 2))
-        grid.add_row("streams", f"{record['streams']:,}", _listed(self._tally.finishes))
-        grid.add_row("deltas", f"{record['deltas']:,}", f"{record['tokens_per_s']:,.0f} a second")
-        grid.add_row("findings", f"{sum(record['findings'].values()):,}", _listed(record["findings"]))
-        grid.add_row("verdicts", f"{sum(record['verdicts'].values()):,}", _listed(record["verdicts"]))
-        latency = record["latency_ms"]
+        grid.add_row("streams", f"{record.streams:,}", _listed(self._tally.finishes))
+        grid.add_row("deltas", f"{record.deltas:,}", f"{record.tokens_per_s:,.0f} a second")
+        grid.add_row("findings", f"{sum(record.findings.values()):,}", _listed(record.findings))
+        grid.add_row("verdicts", f"{sum(record.verdicts.values()):,}", _listed(record.verdicts))
+        latency = record.latency_ms
         grid.add_row("latency", f"{latency['p50']} ms", f"p99 {latency['p99']} ms, source to sink")
         return grid
 

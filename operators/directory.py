@@ -18,6 +18,7 @@ State: one entry per open stream and lane, kept until its end. Emits: with the p
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,7 +115,7 @@ class _Edit:
         """A stream ended: its rows are free after this packet."""
         self.freed_lanes.extend(rows)
         self.freed_streams.append(stream.row)
-        self.known = [None if known and known[1] is stream else known for known in self.known]
+        self.known[:] = [None if known and known[1] is stream else known for known in self.known]
 
     def table(self, deltas: Table) -> Table:
         """The deltas after the edit."""
@@ -154,10 +155,12 @@ class Directory:
             deltas["lane"].tolist(), deltas["kind"].tolist(), deltas["at"].tolist(),
             (deltas["end"] - deltas["start"]).tolist(), strict=True,
         )  # fmt: skip
+        lanes, deadline = edit.known, self._deadline()
         for i, (lane, kind, at, size) in enumerate(columns):
-            if self._deadlines and at > self._deadlines[0][0]:
+            if at > deadline:
                 self._sweep(edit, i, at)
-            known = edit.known[lane]
+                deadline = self._deadline()
+            known = lanes[lane]
             if known and kind == _TEXT and size <= delta_bytes:
                 rows[i], stream = known
                 stream.size += size
@@ -167,6 +170,7 @@ class Directory:
                     continue
                 stream.size -= size
             rows[i], streams[i] = self._place(edit, i, lane, kind, at, size)
+            deadline = self._deadline()
         self._sweep(edit, len(deltas), packet.now)
         deltas["row"], deltas["stream"] = rows, streams
         return self._number(packet, edit, edit.table(deltas))
@@ -255,6 +259,10 @@ class Directory:
         if lane not in self._rows and len(stream.lanes) >= limits.stream_lanes:
             return f"more than {limits.stream_lanes} lanes (limits.stream_lanes)"
         return ""
+
+    def _deadline(self) -> float:
+        """When the next stream may have been silent for too long."""
+        return self._deadlines[0][0] if self._deadlines else math.inf
 
     def _open(self, name: str, at: int) -> _Stream:
         stream = _Stream(self._stream_rows.take(), at, at + self._limits.idle)

@@ -128,7 +128,9 @@ class Gate:
         )  # fmt: skip
         self._state.close(packet.closed_rows())
         return packet.having(
-            findings=joined(packet.findings, self._findings(deltas, found[:matches])),
+            findings=joined(packet.findings, self._findings(deltas, found[:matches]))
+            if matches
+            else packet.findings,
             vetted=_vetted(deltas, upto),
         )
 

@@ -171,16 +171,6 @@ def test_every_kind_of_finding_has_a_record(reach: Reach) -> None:
     }  # fmt: skip
 
 
-def test_more_lanes_than_are_kept_make_the_same_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    streams: list[Said] = [[(lane, f"text {n}") for lane in LANES] * 2 for n in range(3)]
-    packets = _Chain().run(_script(streams), 5)
-    kept = NdjsonEncoder(NAMES, REASONS)
-    wanted = [kept.encode(packet) for packet in packets]
-    monkeypatch.setattr("connectors.ndjson._LANES_KEPT", 3)
-    few = NdjsonEncoder(NAMES, REASONS)
-    assert [few.encode(packet) for packet in packets] == wanted
-
-
 def test_a_packet_that_a_stage_could_not_process_says_so_and_releases_nothing() -> None:
     said = [("s", Delta(Kind.START, HEAD)), ("s", Delta(Kind.TEXT, "the secret")), ("s", Delta(Kind.END))]
     packet = Directory().update(pack(0, said, now=0)).having(failed="gate: internal error (ValueError)")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import _tally
+from connectors._records import Summary
 from connectors._tally import Tally
 from operators.packet import FINDING, OUTCOME, VERDICT, Action, Delta, Finish, Kind, Packet, Reach, pack
 
@@ -20,10 +21,7 @@ def _packet(texts: int = 1, arrived: int = 0, **tables: object) -> Packet:
 
 
 def test_an_empty_tally_has_a_summary_too() -> None:
-    assert Tally().summary() == {
-        "type": "summary", "streams": 0, "deltas": 0, "tokens_per_s": 0.0,
-        "findings": {}, "verdicts": {}, "latency_ms": {"p50": 0.0, "p99": 0.0},
-    }  # fmt: skip
+    assert Tally().summary() == Summary(0, 0, 0.0, {}, {}, {"p50": 0.0, "p99": 0.0})
 
 
 def test_only_what_left_the_flow_is_counted() -> None:
@@ -38,9 +36,9 @@ def test_only_what_left_the_flow_is_counted() -> None:
     tally = Tally()
     tally.add(_packet(5, findings=findings, verdicts=verdicts, outcomes=outcomes))
     summary = tally.summary()
-    assert (summary["streams"], summary["deltas"]) == (1, 5)
-    assert summary["findings"] == {"rule": 1, "dtw": 1}
-    assert summary["verdicts"] == {"redact": 1}
+    assert (summary.streams, summary.deltas) == (1, 5)
+    assert summary.findings == {"rule": 1, "dtw": 1}
+    assert summary.verdicts == {"redact": 1}
     assert tally.finishes == {"blocked": 1}
 
 
@@ -61,7 +59,7 @@ def test_the_rate_counts_from_the_first_arrival_not_from_the_start_of_the_progra
     tally = Tally()
     time.sleep(0.2)
     tally.add(_packet(100, arrived=time.monotonic_ns() - 10**7))
-    assert tally.summary()["tokens_per_s"] > 1000
+    assert tally.summary().tokens_per_s > 1000
 
 
 def test_several_workers_may_count_at_once() -> None:

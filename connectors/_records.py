@@ -1,0 +1,170 @@
+"""The records that leave a flow: the contract with everyone outside, as types.
+
+Strategy. One struct a record, its fields in the order of the contract; a sink encodes them and adds
+nothing. :class:`Recorder` makes them from packets, in order of ``seq``: a number that the slot gave the
+record, the same in every run. Structs, because nearly all records are releases and one is made for
+each: 0.35 us with its encoding, a dictionary 0.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import msgspec
+import orjson
+
+from operators.packet import Action, Channel, Finish, Kind, Packet, Reach
+
+__all__ = ["End", "Error", "Finding", "Record", "Recorder", "Release", "Start", "Summary", "Verdict"]
+
+_START, _ERROR = int(Kind.START), int(Kind.ERROR)
+_CHANNEL = [channel.name.lower() for channel in Channel]
+_REACH = [kind.name.lower() for kind in Reach]
+_ACTION = [action.name.lower() for action in Action]
+_FINISH = [finish.name.lower() for finish in Finish]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=str.lower):
+    """Any of them; ``type`` is the name of the struct in lower case."""
+
+
+class Start(Record, frozen=True, gc=False):
+    """A stream began."""
+
+    stream: str
+    provider: str
+    model: str
+
+
+class Release(Record, frozen=True, gc=False):
+    """Text that may leave; joined per lane, exactly what may leave."""
+
+    stream: str
+    lane: str
+    choice: int
+    item: int
+    seq: int
+    text: str
+
+
+class Finding(Record, frozen=True, gc=False):
+    """One thing an operator saw. ``start:end`` are characters of the lane's original text."""
+
+    stream: str
+    lane: str
+    seq: int
+    kind: str
+    name: str
+    value: float
+    start: int
+    end: int
+
+
+class Verdict(Record, frozen=True, gc=False):
+    """What the policy decided."""
+
+    stream: str
+    seq: int
+    action: str
+    reason: str
+    rule: str
+
+
+class Error(Record, frozen=True, gc=False):
+    """Something is wrong with a stream."""
+
+    stream: str
+    seq: int
+    reason: str
+
+
+class End(Record, frozen=True, gc=False):
+    """A stream ended. ``held_mean`` and ``held_max`` are in deltas that a clean character waited."""
+
+    stream: str
+    finish: str
+    deltas: int
+    chars: int
+    released: int
+    held_mean: float
+    held_max: int
+
+
+class Summary(Record, frozen=True, gc=False):
+    """The sums of a process. ``tokens_per_s`` counts deltas: a provider's fragment is a token only where
+    logprobs prove it.
+    """
+
+    streams: int
+    deltas: int
+    tokens_per_s: float
+    findings: dict[str, int]
+    verdicts: dict[str, int]
+    latency_ms: dict[str, float]
+
+
+class Recorder:
+    """Packets in, records out. `names` and `reasons` say what each code of the policy is and means."""
+
+    _by_seq: ClassVar = staticmethod(lambda numbered: numbered[0])
+
+    def __init__(self, names: Sequence[str], reasons: Sequence[str]) -> None:
+        self._names, self._reasons = list(names), list(reasons)
+
+    def records(self, packet: Packet) -> list[Record]:
+        """All records of a packet, in order of ``seq``."""
+        releases = self._releases(packet)
+        rest = [*self._outcomes(packet), *self._judgements(packet)]
+        if not rest:
+            return releases
+        numbered = [*zip(packet.releases["seq"].tolist(), releases, strict=True), *rest]
+        numbered.sort(key=self._by_seq)
+        return [record for _, record in numbered]
+
+    def _releases(self, packet: Packet) -> list[Record]:
+        releases = packet.releases
+        places = packet.deltas["lane"][releases["delta"]].tolist()
+        seqs, ends = releases["seq"].tolist(), releases["end"].tolist()
+        lanes, released = packet.lanes, packet.released
+        records: list[Record] = []
+        start = 0
+        for place, seq, end in zip(places, seqs, ends, strict=True):
+            stream, channel, choice, item = lanes[place]
+            text = released[start:end].decode()
+            records.append(Release(stream, _CHANNEL[channel], choice, item, seq, text))
+            start = end
+        return records
+
+    def _outcomes(self, packet: Packet) -> Iterator[tuple[int, Record]]:
+        for outcome in packet.outcomes:
+            delta = packet.deltas[outcome["delta"]]
+            stream = packet.lanes[delta["lane"]].stream
+            seq = int(outcome["seq"])
+            said = packet.text[delta["start"] : delta["end"]].decode()
+            if outcome["kind"] == _START:
+                head = orjson.loads(said) if delta["kind"] == _START else {}
+                yield seq, Start(stream, head.get("provider", ""), head.get("model", ""))
+            elif outcome["kind"] == _ERROR:
+                yield seq, Error(stream, seq, packet.failed or said)
+            else:
+                yield seq, End(
+                    stream, _FINISH[outcome["finish"]],
+                    int(outcome["deltas"]), int(outcome["chars"]), int(outcome["released"]),
+                    round(float(outcome["held_mean"]), 4), int(outcome["held_max"]),
+                )  # fmt: skip
+
+    def _judgements(self, packet: Packet) -> Iterator[tuple[int, Record]]:
+        for finding in packet.findings[packet.findings["seq"] >= 0]:
+            lane = packet.lanes[packet.deltas["lane"][finding["delta"]]]
+            seq = int(finding["seq"])
+            yield seq, Finding(
+                lane.stream, _CHANNEL[lane.channel], seq, _REACH[finding["kind"]],
+                self._names[finding["code"]], round(float(finding["value"]), 6),
+                int(finding["begin"]), int(finding["stop"]),
+            )  # fmt: skip
+        for verdict in packet.verdicts[packet.verdicts["seq"] >= 0]:
+            lane = packet.lanes[packet.deltas["lane"][verdict["delta"]]]
+            seq, code = int(verdict["seq"]), verdict["code"]
+            action = _ACTION[verdict["action"]]
+            yield seq, Verdict(lane.stream, seq, action, self._reasons[code], self._names[code])
