@@ -28,6 +28,7 @@ from connectors.decoders import open_decoder
 from connectors.ndjson import NdjsonEncoder
 from flows import policies
 from flows.inflight import inflight
+from flows.judgement import Judgement
 from operators.directory import Directory, Limits
 from operators.features import Features
 from operators.packet import Delta, Packet, pack
@@ -61,7 +62,7 @@ def decoded(reads: Reads, batch: int) -> Iterator[list[tuple[str, Delta]]]:
         yield said
 
 
-def split(slots: list[Reads], batch: int, judgement: policies.Judgement) -> dict[str, float]:
+def split(slots: list[Reads], batch: int, judgement: Judgement) -> dict[str, float]:
     """Seconds in each part, one slot after the other, no engine."""
     spent: dict[str, float] = defaultdict(float)
     encoder = NdjsonEncoder(judgement.names, judgement.reasons)
@@ -120,7 +121,7 @@ class MemorySource(FixedPartitionedSource[tuple[str, Packet], None]):
 
 
 class _Encode(StatelessSinkPartition[tuple[str, Packet]]):
-    def __init__(self, judgement: policies.Judgement) -> None:
+    def __init__(self, judgement: Judgement) -> None:
         self._encoder = NdjsonEncoder(judgement.names, judgement.reasons)
 
     def write_batch(self, items: list[tuple[str, Packet]]) -> None:
@@ -131,7 +132,7 @@ class _Encode(StatelessSinkPartition[tuple[str, Packet]]):
 class EncodeSink(DynamicSink[tuple[str, Packet]]):
     """Encodes every record and drops the bytes."""
 
-    def __init__(self, judgement: policies.Judgement) -> None:
+    def __init__(self, judgement: Judgement) -> None:
         self._judgement = judgement
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _Encode:
@@ -152,7 +153,10 @@ def main() -> None:
     gc.freeze()  # the workload lies in memory only because this is a bench; the collector need not visit it
     deltas = args.streams * args.tokens
     split([reads[:2000] for reads in slots[:1]], args.batch, judgement)  # compile
-    print(f"{args.streams} streams x {args.tokens} tokens, {args.batch} deltas a packet, {args.reads} events a read")
+    print(
+        f"{args.streams} streams x {args.tokens} tokens, {args.batch} deltas a packet, "
+        f"{args.reads} events a read"
+    )
     runs = [split(slots, args.batch, judgement) for _ in range(args.runs)]
     print(f"\n{'split':<12} {'ns/delta':>9}")
     for part in runs[0]:

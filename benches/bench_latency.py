@@ -15,6 +15,7 @@ import asyncio
 import multiprocessing
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -35,7 +36,7 @@ SLOTS = 8
 _TEXT = int(Kind.TEXT)
 
 
-def send(port: "multiprocessing.Queue[int]", streams: int, rate: float, seconds: float) -> None:
+def send(port: multiprocessing.Queue[int], streams: int, rate: float, seconds: float) -> None:
     """The other process: serve `streams` connections, then pace one event at a time over them."""
 
     async def serve() -> None:
@@ -72,10 +73,10 @@ class _Sockets(StatefulSourcePartition[tuple[str, Packet], None]):
         self._slot = slot
         names = [f"s{i}" for i in range(slot, streams, SLOTS)]
         self._decoders = {name: open_decoder("openai-chat") for name in names}
-        self._feeds = [pump.feed(name, lambda feed, name=name: self._read(feed, name, port)) for name in names]
+        self._feeds = [pump.feed(name, partial(self._read, name, port)) for name in names]
 
     @staticmethod
-    async def _read(feed: Feed[tuple[str, bytes, int]], name: str, port: int) -> None:
+    async def _read(name: str, port: int, feed: Feed[tuple[str, bytes, int]]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while data := await reader.read(1 << 16):
             await feed.put((name, data, time.monotonic_ns()))
@@ -149,7 +150,9 @@ def main() -> None:
     elapsed = time.perf_counter() - began
     sender.join(timeout=10)
     waits = np.array(sink.waits) / 1e6
-    print(f"{len(waits):,} deltas of {args.streams} streams in {elapsed:.1f} s, {len(waits) / elapsed:,.0f}/s")
+    print(
+        f"{len(waits):,} deltas of {args.streams} streams in {elapsed:.1f} s, {len(waits) / elapsed:,.0f}/s"
+    )
     for share in (50, 90, 99, 99.9):
         print(f"p{share:<5} {np.percentile(waits, share):7.3f} ms")
 

@@ -9,12 +9,13 @@ import orjson
 
 __all__ = ["chat_events", "words"]
 
-_WORDS = (
-    "the a of to and in is that it for on with as this by from at an be are model stream token answer "
-    "while system every measure between before after window pattern signal value under over small large "
-    "question because however therefore example result number first second careful simple follow change "
-    "reason explain consider describe operate deliver measure compare observe notice continue depend"
-).split()
+_WORDS = """
+the a of to and in is that it for on with as this by from at an be are model stream token
+answer while system every measure between before after window pattern signal value under over
+small large question because however therefore example result number first second careful
+simple follow change reason explain consider describe operate deliver measure compare observe
+notice continue depend
+""".split()  # noqa: SIM905 - seventy quoted words on as many lines are no list to read
 
 
 def words(seed: int, count: int) -> Iterator[str]:

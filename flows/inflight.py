@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -34,26 +35,18 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from connectors._tally import Tally
-from connectors.ndjson import NdjsonSink
-from connectors.replay import ReplayConfig, ReplaySource
-from connectors.simulate import SimulateConfig, SimulateSource
-from connectors.stdin import StdinSource
-from connectors.terminal import TerminalSink
-from flows import policies, signals
+from flows import ends, policies, signals
+from flows.ends import Keyed
+from flows.judgement import Judgement
 from flows.settings import Settings, load
 from operators.directory import Directory, Limits
 from operators.features import Features
-from operators.packet import Packet
-from operators.slots import slot_key, slot_of, stage
+from operators.slots import stage
 
 __all__ = ["flow", "inflight", "warm"]
 
-Keyed = tuple[str, Packet]
 
-
-def inflight(
-    source: Source[Keyed], sink: Sink[Keyed], judgement: policies.Judgement, limits: Limits
-) -> Dataflow:
+def inflight(source: Source[Keyed], sink: Sink[Keyed], judgement: Judgement, limits: Limits) -> Dataflow:
     """Wire the job; touches nothing."""
     flow = Dataflow("inflight")
     packets = op.input("source", flow, source)
@@ -74,44 +67,19 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     """The job as it is set: what Bytewax runs."""
     settings, tally = settings or load(), tally or Tally()
     judgement = policies.load(settings.policy)
+    patience = threading.Timer(
+        2.0, print, ["compiling the kernels, once on this machine ..."], {"file": sys.stderr}
+    )
+    patience.start()
     warm(judgement)
+    patience.cancel()
     signals.handle()
-    source, total = _source(settings)
-    limits = Limits(
-        settings.limits.delta_bytes, settings.limits.stream_bytes,
-        settings.limits.stream_lanes, int(settings.limits.idle * 1e9),
-    )  # fmt: skip
-    names, reasons = judgement.names, judgement.reasons
-    view = settings.output.format == "view" or (settings.output.format == "auto" and sys.stdout.isatty())
-    sink = TerminalSink(names, reasons, tally, total) if view else NdjsonSink(names, reasons, tally)
-    return inflight(source, sink, judgement, limits)
+    source, total = ends.source(settings)
+    sink = ends.sink(settings, judgement.names, judgement.reasons, tally, total)
+    return inflight(source, sink, judgement, settings.limits.of_a_stream())
 
 
-def _source(settings: Settings) -> tuple[Source[Keyed], int]:
-    """Where streams come from, and how many will come (0: nobody knows)."""
-    keys = [slot_key(slot) for slot in range(settings.slots)]
-    replay, batch, event_bytes = settings.replay, settings.batch, settings.limits.event_bytes
-
-    def home(name: str) -> int:
-        return slot_of(name, settings.slots)
-
-    if replay.paths == ("-",):
-        slot = home("stdin")
-        return StdinSource(
-            "stdin", keys[slot], slot,
-            api=replay.api, chunk=replay.chunk, batch=batch, event_bytes=event_bytes,
-        ), 0  # fmt: skip
-    if replay.paths:
-        config = ReplayConfig(
-            replay.paths, replay.api, replay.speed, replay.chunk, batch=batch, event_bytes=event_bytes
-        )
-        return ReplaySource(config, keys, home), 0
-    simulate = settings.simulate
-    script = SimulateConfig(seed=simulate.seed, streams=simulate.streams, rate=simulate.rate)
-    return SimulateSource(script, keys, home, speed=simulate.speed, batch=batch), simulate.streams
-
-
-def warm(judgement: policies.Judgement) -> None:
+def warm(judgement: Judgement) -> None:
     """Compile every kernel now, so that no token waits for it; and let the garbage collector pass over
     what the compiler leaves behind, half a million objects, so that no token waits for that either.
     """

@@ -25,6 +25,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from operators.directory import Limits
+
 __all__ = ["Settings", "load"]
 
 _PREFIX, _DELIMITER = "MIDSTREAM_", "__"
@@ -45,6 +47,10 @@ class LimitSettings(_Section):
     """Seconds."""
     event_bytes: Annotated[int, Field(ge=_KiB, le=1 << 30)] = _MiB
     """One event of a wire format, its framing included."""
+
+    def of_a_stream(self) -> Limits:
+        """Those that the directory holds, in its units."""
+        return Limits(self.delta_bytes, self.stream_bytes, self.stream_lanes, int(self.idle * 1e9))
 
 
 def _paths(given: object) -> object:

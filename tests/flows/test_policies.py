@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from flows import policies
 from flows.inflight import inflight
-from flows.policies import DEFAULT, Judgement
+from flows.judgement import Judgement
+from flows.policies import DEFAULT
 from operators.attractor import Regime
 from operators.directory import Limits
 from operators.packet import Action, Delta, Finish, Kind, Packet, pack

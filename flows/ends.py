@@ -1,0 +1,55 @@
+"""The two ends of a flow, as they are set: where streams come from, and where records go."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+
+from connectors._tally import Tally
+from connectors.ndjson import NdjsonSink
+from connectors.replay import ReplayConfig, ReplaySource
+from connectors.simulate import SimulateConfig, SimulateSource
+from connectors.stdin import StdinSource
+from connectors.terminal import TerminalSink
+from flows.settings import Settings
+from operators.packet import Packet
+from operators.slots import slot_key, slot_of
+
+__all__ = ["Keyed", "sink", "source"]
+
+Keyed = tuple[str, Packet]
+
+
+def source(settings: Settings) -> tuple[Source[Keyed], int]:
+    """Where streams come from, and how many will come (0: nobody knows)."""
+    keys = [slot_key(slot) for slot in range(settings.slots)]
+    replay, batch, event_bytes = settings.replay, settings.batch, settings.limits.event_bytes
+
+    def home(name: str) -> int:
+        return slot_of(name, settings.slots)
+
+    if replay.paths == ("-",):
+        slot = home("stdin")
+        return StdinSource(
+            "stdin", keys[slot], slot,
+            api=replay.api, chunk=replay.chunk, batch=batch, event_bytes=event_bytes,
+        ), 0  # fmt: skip
+    if replay.paths:
+        config = ReplayConfig(
+            replay.paths, replay.api, replay.speed, replay.chunk, batch=batch, event_bytes=event_bytes
+        )
+        return ReplaySource(config, keys, home), 0
+    simulate = settings.simulate
+    script = SimulateConfig(seed=simulate.seed, streams=simulate.streams, rate=simulate.rate)
+    return SimulateSource(script, keys, home, speed=simulate.speed, batch=batch), simulate.streams
+
+
+def sink(
+    settings: Settings, names: Sequence[str], reasons: Sequence[str], tally: Tally, total: int
+) -> Sink[Keyed]:
+    """A live view for a person, JSON lines for everything else."""
+    view = settings.output.format == "view" or (settings.output.format == "auto" and sys.stdout.isatty())
+    return TerminalSink(names, reasons, tally, total) if view else NdjsonSink(names, reasons, tally)
