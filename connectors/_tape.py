@@ -32,6 +32,7 @@ import orjson
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
+from connectors._logged import logged
 from connectors._stop import STOP
 from operators.packet import Delta, Kind, Packet, pack
 
@@ -166,6 +167,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         self._key, self._slot, self._deck, self._source = key, slot, deck, source
 
     @override
+    @logged
     def next_batch(self) -> list[tuple[str, Packet]]:
         due = self._deck.due()
         if due is None or STOP.is_set():
@@ -190,6 +192,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         return now + timedelta(seconds=min(max(wait, 0.0), _LONGEST_NAP))
 
     @override
+    @logged
     def snapshot(self) -> bytes:
         return self._deck.position()
 

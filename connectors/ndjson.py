@@ -24,6 +24,7 @@ import msgspec
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from typing_extensions import override
 
+from connectors._logged import logged
 from connectors._records import Recorder
 from connectors._stop import STOP
 from connectors._tally import Tally
@@ -52,6 +53,7 @@ class _Partition(StatelessSinkPartition[tuple[str, Packet]]):
         self._encoder = NdjsonEncoder(sink.names, sink.reasons)
 
     @override
+    @logged
     def write_batch(self, items: list[tuple[str, Packet]]) -> None:
         lines = []
         for _, packet in items:

@@ -4,7 +4,7 @@ Speaks     any wire format that ``connectors.decoders`` knows, found out from th
 Direction  source
 Emits      :class:`~operators.packet.Packet`
 Delivery   at most once: a pipe cannot be read again
-Parallel   one partition; it is read by the process that owns its slot
+Parallel   one partition, read by the first worker
 Needs      nothing
 
 What comes is analysed when it comes, at the time it comes. A pipe and a terminal are read on the pump's
@@ -26,6 +26,7 @@ from typing_extensions import override
 
 from connectors import decoders
 from connectors._decoder import MAX_EVENT
+from connectors._logged import logged
 from connectors._pump import Feed, Pump
 from connectors._recut import Recut
 from connectors._stop import STOP
@@ -75,6 +76,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
         self._over = False
 
     @override
+    @logged
     def next_batch(self) -> list[tuple[str, Packet]]:
         now = time.time_ns()
         if not self._waiting and not self._over:

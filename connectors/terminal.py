@@ -30,6 +30,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 from typing_extensions import override
 
+from connectors._logged import logged
 from connectors._tally import Tally
 from operators.packet import Action, Channel, Finish, Kind, Packet, Reach
 
@@ -204,6 +205,7 @@ class _Partition(StatelessSinkPartition[tuple[str, Packet]]):
         self._sink = sink
 
     @override
+    @logged
     def write_batch(self, items: list[tuple[str, Packet]]) -> None:
         for _, packet in items:
             self._sink.tally.add(packet)

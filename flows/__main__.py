@@ -59,18 +59,22 @@ def run(
 @app.command()
 def replay(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns; '-' is standard input.")],
-    api: Annotated[str, typer.Option(help="Wire format; 'text' is plain text.", metavar="NAME")] = "auto",
-    chunk: Annotated[int, typer.Option(min=0, help="Re-cut each lane every N characters.", metavar="N")] = 0,
+    api: Annotated[
+        str | None, typer.Option(help="Wire format; 'text' is plain text.", metavar="NAME")
+    ] = None,
+    chunk: Annotated[
+        int | None, typer.Option(min=0, help="Re-cut each lane every N characters.", metavar="N")
+    ] = None,
     speed: Annotated[
-        float, typer.Option(min=0, help="1: as recorded; 0: as fast as possible.", metavar="X")
-    ] = 1.0,
+        float | None, typer.Option(min=0, help="1: as recorded; 0: as fast as possible.", metavar="X")
+    ] = None,
     policy: Policy = None,
     json: Json = False,
 ) -> None:
     """Play recorded streams through the same analysis."""
     if "-" in paths and len(paths) > 1:
         _wrong("'-' (standard input) cannot be mixed with files")
-    settings = _settings(policy, json, replay={"paths": paths, "api": api, "chunk": chunk, "speed": speed})
+    settings = _settings(policy, json, replay=_given(paths=paths, api=api, chunk=chunk, speed=speed))
     _run(settings, Tally())
 
 
@@ -78,13 +82,20 @@ def replay(
 def scan(
     policy: Policy = None,
     json: Json = False,
-    chunk: Annotated[int, typer.Option(min=0, help="Cut the text every N characters.", metavar="N")] = 0,
+    chunk: Annotated[
+        int | None, typer.Option(min=0, help="Cut the text every N characters.", metavar="N")
+    ] = None,
 ) -> None:
     """Analyse one text on standard input; exit status 3 if it was blocked."""
     tally = Tally()
-    _run(_settings(policy, json, replay={"paths": ["-"], "api": "text", "chunk": chunk, "speed": 0.0}), tally)
+    _run(_settings(policy, json, replay=_given(paths=["-"], api="text", chunk=chunk)), tally)
     if tally.finishes["blocked"]:
         raise typer.Exit(_BLOCKED)
+
+
+def _given(**flags: Any) -> dict[str, Any]:
+    """The flags that were said: the others leave the environment and the file their say."""
+    return {name: value for name, value in flags.items() if value is not None}
 
 
 def _settings(policy: str | None, json: bool, **sections: dict[str, Any]) -> Settings:
@@ -112,12 +123,21 @@ def _run(
         if not any(recovery.glob("part-*.sqlite3")):
             recovery.mkdir(parents=True, exist_ok=True)
             init_db_dir(recovery, _RECOVERY_PARTS)  # type: ignore[no-untyped-call]
+        _same_slots(recovery / "slots", settings.slots)
         config = RecoveryConfig(recovery, timedelta(seconds=backup))  # type: ignore[no-untyped-call]
     cli_main(  # type: ignore[no-untyped-call]
         job, workers_per_process=workers, process_id=process,
         addresses=addresses.split(";") if addresses else None,
         epoch_interval=timedelta(seconds=snapshot), recovery_config=config,
     )  # fmt: skip
+
+
+def _same_slots(kept: Path, slots: int) -> None:
+    """The number of slots is part of every key of the state: refuse another one than it began with."""
+    if not kept.exists():
+        kept.write_text(str(slots))
+    elif kept.read_text() != str(slots):
+        _wrong(f"slots is {slots}, but {kept.parent} was made with slots = {kept.read_text()}")
 
 
 def _wrong(message: str) -> NoReturn:

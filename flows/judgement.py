@@ -120,16 +120,10 @@ class Judgement:
         table: list[tuple[str, str, ActionName]] = [(e.name, e.description, e.action) for e in self.entries]
         table.append(("undecided", "a text with too many possible matches to decide", "block"))
         table += [(e.name, e.description, e.action) for e in (*self.thresholds, *self.patterns)]
-        actions = self.regimes.actions if self.regimes else {}
-        for regime in Regime:
-            signal = self.regimes.signal if self.regimes else ""
-            table.append(
-                (
-                    regime.value,
-                    f"{signal} became {regime.value.replace('_', ' ')}",
-                    actions.get(regime, "allow"),
-                )
-            )
+        if self.regimes:
+            for regime in Regime:
+                why = f"{self.regimes.signal} became {regime.value.replace('_', ' ')}"
+                table.append((regime.value, why, self.regimes.actions.get(regime, "allow")))
         return [(name, why, self.overrides.get(name, action)) for name, why, action in table]
 
     @property

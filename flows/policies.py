@@ -62,6 +62,9 @@ def _judgement(file: PolicyFile, path: str) -> Judgement:
     if blind:
         msg = f"policy {path}: {blind[0]!r} cannot redact: only a rule knows what to cover"
         raise ValueError(msg)
+    if made.overrides.get("undecided", "block") != "block":
+        msg = f"policy {path}: actions.undecided must be block: what cannot be decided cannot be released"
+        raise ValueError(msg)
     try:
         gate = made.gate()
         made.dtw()

@@ -41,9 +41,9 @@ class LimitSettings(_Section):
     """``[limits]``: what one stream may take before it is ended with an error."""
 
     delta_bytes: Annotated[int, Field(ge=1)] = 64 * _KiB
-    stream_bytes: Annotated[int, Field(ge=1)] = 16 * _MiB
+    stream_bytes: Annotated[int, Field(ge=1, le=32 * _MiB)] = 16 * _MiB
     stream_lanes: Annotated[int, Field(ge=1)] = 1024
-    idle: Annotated[float, Field(gt=0)] = 600.0
+    idle: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 600.0
     """Seconds."""
     event_bytes: Annotated[int, Field(ge=_KiB, le=1 << 30)] = _MiB
     """One event of a wire format, its framing included."""
@@ -74,7 +74,7 @@ class SimulateSettings(_Section):
 
     seed: int = 7
     streams: Annotated[int, Field(ge=1)] = 40
-    rate: Annotated[float, Field(gt=0)] = 4.0
+    rate: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 4.0
     """Streams that begin in a second."""
     speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
     """Times as fast as models speak; 0 as fast as possible."""

@@ -111,6 +111,7 @@ class Attractor:
                 self._codes[_REGIMES.index(regime)] = code
         self._state = Columns(
             _VERSION,
+            reads=(signal, every),
             ring=(np.float64, (window,)),
             ring_begin=(np.int64, (window,)),
             seen=(np.int64, ()),

@@ -13,6 +13,8 @@ head (version, column names, dtypes, shapes, row numbers) and the live rows of e
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,9 @@ class Columns:
     """Arrays ``dtype[rows, *shape]`` under names. Indexing by name gives the whole array; growing
     replaces it, so take it anew in each ``update``.
 
+    `reads` are the tables that the state is read with (a number in a column may be a place in them):
+    a dump made with others is refused, whatever its shape.
+
     >>> state = Columns(1, total=(np.int64, ()), ring=(np.float64, (4,)))
     >>> state.open(np.array([0, 2])); state["total"][2] = 7
     >>> again = Columns(1, total=(np.int64, ()), ring=(np.float64, (4,))); again.load(state.dump())
@@ -35,8 +40,18 @@ class Columns:
     (array([0, 2]), 7, 40)
     """
 
-    def __init__(self, version: int, **spec: tuple[DTypeLike, tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        version: int,
+        *,
+        reads: Iterable[NDArray[Any] | bytes | int] = (),
+        **spec: tuple[DTypeLike, tuple[int, ...]],
+    ) -> None:
         self._version = version
+        self._reads = 0
+        for each in reads:
+            data = each.tobytes() if isinstance(each, np.ndarray) else each
+            self._reads = zlib.crc32(data if isinstance(data, bytes) else b"%d" % data, self._reads)
         self._arrays = {name: np.zeros((0, *shape), np.dtype(dtype)) for name, (dtype, shape) in spec.items()}
         self._live = np.zeros(0, np.bool_)
 
@@ -76,6 +91,7 @@ class Columns:
         head = orjson.dumps(
             {
                 "version": self._version,
+                "reads": self._reads,
                 "columns": {
                     name: [array.dtype.str, list(array.shape[1:])] for name, array in self._arrays.items()
                 },
@@ -88,7 +104,8 @@ class Columns:
     def load(self, state: bytes) -> None:
         """Take over what :meth:`dump` gave.
 
-        :raises ValueError: If `state` was dumped with another version or other columns, or is cut.
+        :raises ValueError: If `state` was dumped with another version, other columns or other tables to
+            read it with, or is cut.
         """
         names, at = _part(state, 0)
         head = orjson.loads(names)
@@ -97,6 +114,12 @@ class Columns:
             msg = (
                 f"state of version {head['version']} with columns {head['columns']} does not fit "
                 f"version {self._version} with {ours}: settings that size the state were changed"
+            )
+            raise ValueError(msg)
+        if head["reads"] != self._reads:
+            msg = (
+                "state made under another policy (other rules, patterns, thresholds or labels): go on with "
+                "the policy that made it, or begin with a new recovery directory"
             )
             raise ValueError(msg)
         rows = np.array(head["rows"], np.int64)

@@ -146,7 +146,20 @@ class Directory:
         self.update(Packet(0, 0, (), np.zeros(0, DELTA), b""))
 
     def update(self, packet: Packet) -> Packet:
-        """Rows, offsets and ordinals for every delta; starts, closes and ends where they belong."""
+        """Rows, offsets and ordinals for every delta; starts, closes and ends where they belong.
+
+        Should it fail, it forgets every stream of the packet: their rows, which no later stage has
+        heard of, are not given out again, and what comes next of them begins anew, with an ERROR.
+        """
+        try:
+            return self._update(packet)
+        except Exception:
+            for name in {lane.stream for lane in packet.lanes} & self._streams.keys():
+                for lane in self._streams.pop(name).lanes:
+                    del self._rows[lane]
+            raise
+
+    def _update(self, packet: Packet) -> Packet:
         deltas = packet.deltas.copy()
         edit = _Edit(packet, self._rows)
         rows, streams = [-1] * len(deltas), [-1] * len(deltas)

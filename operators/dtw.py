@@ -72,6 +72,7 @@ class Dtw:
         cells, count = (len(values),), (len(known),)
         self._state = Columns(
             _VERSION,
+            reads=self._patterns,
             distance=(np.float64, cells),
             start=(np.int32, cells),
             best=(np.float64, count),

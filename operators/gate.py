@@ -91,6 +91,7 @@ class Gate:
         threads = self._automaton.threads
         self._state = Columns(
             1,
+            reads=self._automaton[:10],
             position=(np.int64, ()), previous=(np.uint8, ()), count=(np.int32, ()),
             state=(np.int32, (threads,)), begin=(np.int64, (threads,)), best=(np.int64, (threads,)),
             cut=(np.int64, (max(len(rules), 1),)),

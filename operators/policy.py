@@ -55,7 +55,8 @@ class Policy:
         self._above = np.array([threshold.above for threshold in thresholds], np.float64)
         self._below = np.array([threshold.below for threshold in thresholds], np.float64)
         self._after = np.array([threshold.after for threshold in thresholds], np.int64)
-        self._state = Columns(1, beyond=(np.uint64, ()))
+        limits = self._signal, self._above, self._below, self._after
+        self._state = Columns(1, reads=limits, beyond=(np.uint64, ()))
 
     @property
     def state_bytes(self) -> int:

@@ -68,6 +68,7 @@ class Release:
         self._label_chars = np.array([*map(len, labels)], np.int32)
         self._lanes = Columns(
             1,
+            reads=(self._labels, self._label_at),
             position=(np.int64, ()), masked=(np.int64, ()), ordinal=(np.int32, ()), length=(np.int32, ()),
             held=(np.uint8, (4 * hold,)), arrived=(np.int32, (hold,)),
         )  # fmt: skip

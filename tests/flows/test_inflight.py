@@ -61,8 +61,8 @@ def test_cutting_changes_neither_findings_of_rules_nor_verdicts_nor_what_leaves(
 def assert_same_by_rules(found: list[Record], wanted: list[Record]) -> None:
     """What rules found in each stream, what was decided about it and what text left are the same.
 
-    Not compared: in a blocked stream how many characters had come, which the cutting decides, and if it
-    had several lanes, what the others had said by then.
+    The cutting decides how many characters had come when a stream was blocked and, if it had several
+    lanes, how far the others had got by then: of these one text must begin the other.
     """
     streams, others = jobs.by_stream(found), jobs.by_stream(wanted)
     assert streams.keys() == others.keys()
@@ -70,6 +70,9 @@ def assert_same_by_rules(found: list[Record], wanted: list[Record]) -> None:
         mine, theirs = _by_rules(records), _by_rules(others[stream])
         if mine["finish"] == theirs["finish"] == "blocked":
             if max(len(mine["lanes"]), len(theirs["lanes"])) > 1:
+                for lane in mine["lanes"].keys() & theirs["lanes"].keys():
+                    short, long = sorted((mine["lanes"][lane], theirs["lanes"][lane]), key=len)
+                    assert long.startswith(short), (stream, lane)
                 continue
             del mine["chars"], theirs["chars"]
         assert mine == theirs, stream

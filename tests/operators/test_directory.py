@@ -225,3 +225,18 @@ def test_a_packet_from_another_process_is_left_as_it_was() -> None:
     packet = Packet.from_bytes(pack(0, whole("s", "x"), now=0).to_bytes())
     Directory().update(packet)
     assert np.all(packet.deltas["row"] == -1)
+
+
+def test_a_failure_forgets_the_streams_of_its_packet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that no later stage heard of would lie outside its columns."""
+    stage = Directory()
+    before = stage.update(pack(0, [("kept", Delta(Kind.TEXT, "a"))], now=0))
+    with monkeypatch.context() as broken:
+        broken.setattr(stage, "_number", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            stage.update(pack(0, [("new", Delta(Kind.TEXT, "b")), ("new2", Delta(Kind.TEXT, "b"))], now=0))
+    after = stage.update(pack(0, [("new", Delta(Kind.TEXT, "c")), ("kept", Delta(Kind.TEXT, "d"))], now=0))
+    opened = after.opened["row"].tolist()
+    texts = after.deltas[after.deltas["kind"] == Kind.TEXT]
+    assert texts["row"].tolist() == [opened[0], before.opened["row"][0]]
+    assert len(opened) == 1

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flows import policies
 from operators.directory import Directory
 from operators.gate import MAX_HOLD, Gate, Rule
 from operators.kernels import match
@@ -213,3 +214,35 @@ def test_a_shipped_rule_finds_its_examples_and_lets_its_counter_examples_pass(ru
     for text in rule["counter_examples"]:
         said = whole("s", text, range(0, 999, step))
         assert released(run(guard([made], [2]), said)) == {pack(0, said, now=0).lanes[0]: text}
+
+
+def test_state_of_rules_of_the_same_size_is_refused() -> None:
+    """Both have five threads; a state of the first may be no state of the second."""
+    made = Gate([Rule("a", "ab{2,4}c")], [0, 1])
+    for pattern in ("ab{2,4}d", "xb{2,4}c"):
+        with pytest.raises(ValueError, match="another policy"):
+            Gate([Rule("a", pattern)], [0, 1]).load(made.dump())
+
+
+SECRETS = {
+    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJ" + "zdWIi" * 400 + ".c2lnbmF0dXJl",
+    "provider-key": "sk-proj-" + "0123456789abcdefABCDEF" * 40,
+    "github-token": "ghp_" + "0123456789abcdefghijklmnop" * 30,
+    "slack-token": "xoxb-" + "0123456789-abcdef" * 40,
+    "stripe-key": "sk_live_" + "0123456789abcdefABCD" * 40,
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_longer_than_its_rule_holds_back_leaves_no_character_of_it(name: str) -> None:
+    secret = SECRETS[name]
+    judgement = policies.load(policies.DEFAULT)
+    for cut in (1, 7, len(secret)):
+        texts = ["key ", *(secret[at : at + cut] for at in range(0, len(secret), cut)), " end"]
+        stages = [Directory(), judgement.gate(), judgement.policy(), judgement.release()]
+        packet = pack(0, [("s", Delta(Kind.START, "{}")), *(("s", Delta(Kind.TEXT, t)) for t in texts),
+                          ("s", Delta(Kind.END))], now=0)  # fmt: skip
+        for stage in stages:
+            packet = stage.update(packet)
+        released = packet.released.decode()
+        assert released.replace(f"[{name.upper()}]", "") == "key  end"
