@@ -164,30 +164,36 @@ def _vetted(deltas: NDArray[Any], upto: NDArray[np.int64]) -> NDArray[Any]:
 
 @cache
 def _compile(rules: tuple[Rule, ...]) -> _Automaton:
+    """The tables of all rules. States are numbered in the order in which ASCII reaches them, for the
+    numbers that interegular gives follow the hashes of a process, and a saved thread must find its
+    state again in the next.
+    """
     machines = [_machine(rule) for rule in rules]
-    alphabet = np.zeros((len(rules) + 1, _OTHER + 1), np.int64)
-    for place, (fsm, _) in enumerate(machines):
-        alphabet[place] = [fsm.alphabet[chr(c)] for c in range(_OTHER)] + [
-            fsm.alphabet[interegular.fsm.anything_else]
-        ]
-    groups, classes = np.unique(alphabet, axis=1, return_inverse=True)
     moves: list[list[int]] = []
     accept: list[bool] = []
     rule_of: list[int] = []
     starts: list[int] = []
     for place, (fsm, live) in enumerate(machines):
-        base = len(moves)
-        number = {state: base + i for i, state in enumerate(sorted(live))}
-        starts.append(number[fsm.initial])
-        for state in sorted(live):
+        symbols = [fsm.alphabet[chr(c)] for c in range(_OTHER)]
+        symbols.append(fsm.alphabet[interegular.fsm.anything_else])
+        starts.append(len(moves))
+        number, waiting = {fsm.initial: len(moves)}, [fsm.initial]
+        for state in waiting:
             ways = fsm.map.get(state, {})
-            moves.append([number.get(ways.get(symbol), match.DEAD) for symbol in groups[place]])
+            row = []
+            for symbol in symbols:
+                reached = ways.get(symbol)
+                if reached in live and reached not in number:
+                    number[reached] = starts[-1] + len(waiting)
+                    waiting.append(reached)
+                row.append(number.get(reached, match.DEAD))
+            moves.append(row)
             accept.append(state in fsm.finals)
             rule_of.append(place)
-    move = np.array(moves, np.int32).reshape(len(moves), groups.shape[1])
-    opening = [
-        [int(move[start, c]) for start in starts if move[start, c] >= 0] for c in range(groups.shape[1])
-    ]
+    whole = np.array(moves, np.int32).reshape(len(moves), _OTHER + 1)
+    move, classes = np.unique(whole, axis=1, return_inverse=True)
+    move = np.ascontiguousarray(move)
+    opening = [[int(move[start, c]) for start in starts if move[start, c] >= 0] for c in range(move.shape[1])]
     bounded = np.array([rule.bounded for rule in rules], np.uint8)
     rule_index = np.array(rule_of, np.int32)
     final = np.array(accept, np.uint8) & (move < 0).all(axis=1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from importlib import resources
 from typing import Any
@@ -246,3 +249,20 @@ def test_a_secret_longer_than_its_rule_holds_back_leaves_no_character_of_it(name
             packet = stage.update(packet)
         released = packet.released.decode()
         assert released.replace(f"[{name.upper()}]", "") == "key  end"
+
+
+def test_the_tables_are_the_same_in_every_process() -> None:
+    """A thread that one process saved is a state number; Python's hashes differ from process to process."""
+    told = (
+        "from flows import policies; import zlib;"
+        "tables = policies.load('default').gate()._automaton[:10];"
+        "print(zlib.crc32(b''.join(table.tobytes() for table in tables)))"
+    )
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", told], env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            capture_output=True, check=True,
+        ).stdout
+        for seed in (1, 2, 3)
+    }  # fmt: skip
+    assert len(runs) == 1
