@@ -13,17 +13,23 @@ from __future__ import annotations
 
 import argparse
 import gc
+import platform
 import resource
 import statistics
 import time
+import timeit
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
+import numba
+import numpy as np
+import orjson
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.testing import run_main
 
-from benches.workloads import chat_events
+from benches.workloads import chat_events, words
 from connectors.decoders import open_decoder
 from connectors.ndjson import NdjsonEncoder
 from flows import policies
@@ -31,7 +37,7 @@ from flows.inflight import inflight
 from flows.judgement import Judgement
 from operators.directory import Directory, Limits
 from operators.features import Features
-from operators.packet import Delta, Packet, pack
+from operators.packet import Delta, Kind, Packet, pack
 from operators.slots import slot_key
 
 SLOTS = 8
@@ -54,7 +60,8 @@ def decoded(reads: Reads, batch: int) -> Iterator[list[tuple[str, Delta]]]:
     decoders = {name: open_decoder("openai-chat") for name in dict.fromkeys(name for name, _ in reads)}
     said: list[tuple[str, Delta]] = []
     for name, data in reads:
-        said += [(name, delta) for delta in decoders[name].receive_data(data, now=0)]
+        for delta in decoders[name].receive_data(data, now=0):
+            said.append((name, delta))
         if len(said) >= batch:
             yield said
             said = []
@@ -80,8 +87,6 @@ def split(slots: list[Reads], batch: int, judgement: Judgement) -> dict[str, flo
             packet = pack(slot, said, now=0)
             spent["pack"] += time.perf_counter() - began
             for each in made:
-                if each is None:
-                    continue
                 began = time.perf_counter()
                 packet = each.update(packet)
                 spent[type(each).__name__.lower()] += time.perf_counter() - began
@@ -89,6 +94,43 @@ def split(slots: list[Reads], batch: int, judgement: Judgement) -> dict[str, flo
             encoder.encode(packet)
             spent["encode"] += time.perf_counter() - began
     return spent
+
+
+def state_bytes(judgement: Judgement) -> dict[str, int]:
+    """Bytes of state that one open lane takes in each stage; the policy and the directory take a few."""
+    made = {
+        "gate": judgement.gate(), "features": Features(), "dtw": judgement.dtw(),
+        "attractor": judgement.attractor(), "policy": judgement.policy(), "release": judgement.release(),
+    }  # fmt: skip
+    sizes = {name: stage.state_bytes for name, stage in made.items()}
+    return sizes | {"all": sum(sizes.values())}
+
+
+def crowd(judgement: Judgement, streams: int) -> tuple[float, int]:
+    """Open `streams` streams, say 20 tokens in each by turns, end none: deltas a second, bytes dumped."""
+    made = [
+        [Directory(), judgement.gate(), Features(), judgement.dtw(), judgement.attractor(),
+         judgement.policy(), judgement.release()]
+        for _ in range(SLOTS)
+    ]  # fmt: skip
+    names = [[f"c{i}" for i in range(slot, streams, SLOTS)] for slot in range(SLOTS)]
+    said = 0
+    began = time.perf_counter()
+    for token in [None, *words(1, 20)]:
+        delta = Delta(int(Kind.START), "{}") if token is None else Delta(int(Kind.TEXT), token)
+        for slot in range(SLOTS):
+            for at in range(0, len(names[slot]), 256):
+                packet = pack(slot, [(name, delta) for name in names[slot][at : at + 256]], now=0)
+                for stage in made[slot]:
+                    packet = stage.update(packet)
+                said += len(packet.deltas)
+    elapsed = time.perf_counter() - began
+    return said / elapsed, sum(len(stage.dump()) for stages in made for stage in stages)
+
+
+def _resident() -> float:
+    """MiB of memory in use now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 class _Memory(StatefulSourcePartition[tuple[str, Packet], None]):
@@ -147,6 +189,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--reads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--crowd", type=int, default=20_000)
     args = parser.parse_args()
     judgement = policies.load(policies.DEFAULT)
     slots = wire(args.streams, args.tokens, args.reads)
@@ -156,6 +199,12 @@ def main() -> None:
     print(
         f"{args.streams} streams x {args.tokens} tokens, {args.batch} deltas a packet, "
         f"{args.reads} events a read"
+    )
+    chunk = chat_events(0, 2)[1][6:-2]
+    timed = min(timeit.repeat(lambda: orjson.loads(chunk), number=10_000, repeat=7)) * 1e5
+    print(
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}, numba {numba.__version__}; orjson.loads of one chunk {timed:.0f} ns"
     )
     runs = [split(slots, args.batch, judgement) for _ in range(args.runs)]
     print(f"\n{'split':<12} {'ns/delta':>9}")
@@ -170,7 +219,13 @@ def main() -> None:
         run_main(flow)
         spent.append(time.perf_counter() - began)
     print(f"\nflow, 1 worker: {deltas / statistics.median(spent):,.0f} deltas/s (median of {args.runs})")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
+    print("\nstate: bytes per open lane")
+    for name, count in state_bytes(judgement).items():
+        print(f"{name:<12} {count:9,}")
+    before = _resident()
+    took, dumped = crowd(judgement, args.crowd)
+    print(f"\n{args.crowd:,} streams open at once: {_resident() - before:,.0f} MiB, {took:,.0f} deltas/s")
+    print(f"their state, dumped: {dumped / 2**20:,.0f} MiB")
 
 
 if __name__ == "__main__":

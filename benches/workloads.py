@@ -24,7 +24,7 @@ def words(seed: int, count: int) -> Iterator[str]:
     made = 0
     while made < count:
         word = " " + seeded.choice(_WORDS) + (seeded.choice(".,;") if seeded.random() < 0.1 else "")
-        for cut in range(0, len(word), 5):
+        for cut in range(0, len(word), 5)[: count - made]:
             yield word[cut : cut + 5]
             made += 1
 

@@ -119,6 +119,11 @@ class Attractor:
             candidate=(np.uint8, ()),
         )
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of state per open lane."""
+        return self._state.row_bytes
+
     def update(self, packet: Packet) -> Packet:
         """`packet` with the changes of regime that its samples settle."""
         self._state.open(packet.opened["row"])

@@ -83,7 +83,8 @@ class Columns:
 
     def close(self, rows: NDArray[Any]) -> None:
         """Make `rows` free: they are not dumped, and mean nothing until opened again."""
-        self._live[rows] = False
+        if len(rows):
+            self._live[rows] = False
 
     def dump(self) -> bytes:
         """All live rows, for :meth:`load` of a `Columns` with the same version and spec."""

@@ -81,16 +81,21 @@ class Dtw:
             best_stop=(np.int64, count),
         )
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of state per open lane."""
+        return self._state.row_bytes
+
     def update(self, packet: Packet) -> Packet:
         """`packet` with the findings that its samples and its closing lanes decide."""
         self._open(packet.opened["row"])
         found = [packet.findings]
         if len(packet.samples) and self._widest:
             found.append(self._match(packet.samples))
-        closing = np.flatnonzero(packet.deltas["kind"] == Kind.CLOSE)
-        if len(closing) and self._widest:
-            found.append(self._flush(packet.deltas, closing))
-        self._state.close(packet.closed_rows())
+        rows = packet.closed_rows()
+        if len(rows) and self._widest:
+            found.append(self._flush(packet.deltas, np.flatnonzero(packet.deltas["kind"] == Kind.CLOSE)))
+        self._state.close(rows)
         if sum(map(len, found)) == len(packet.findings):
             return packet
         findings = joined(*found)

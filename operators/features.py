@@ -33,6 +33,11 @@ class Features:
         self._trust = first_trust()
         self._state = Columns(_VERSION, model=(MODEL, ()), lane=(LANE, ()))
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of state per open lane."""
+        return self._state.row_bytes
+
     def update(self, packet: Packet) -> Packet:
         """`packet` with the samples of its deltas."""
         opened = packet.opened["row"]

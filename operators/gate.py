@@ -156,7 +156,7 @@ class Gate:
 
 
 def _vetted(deltas: NDArray[Any], upto: NDArray[np.int64]) -> NDArray[Any]:
-    which = np.flatnonzero(upto >= 0)
+    (which,) = (upto >= 0).nonzero()
     table = np.zeros(len(which), VETTED)
     table["delta"], table["row"], table["upto"] = which, deltas["row"][which], upto[which]
     return table

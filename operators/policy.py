@@ -20,7 +20,7 @@ import numpy as np
 
 from operators.columns import Columns
 from operators.kernels import policy as kernels
-from operators.packet import DELTA, VERDICT, Action, Packet, Table, column, joined
+from operators.packet import DELTA, VERDICT, Action, Packet, Table, column, empty, joined
 
 __all__ = ["Policy", "Threshold"]
 
@@ -75,6 +75,8 @@ class Policy:
         return packet.having(verdicts=joined(packet.verdicts, *judged))
 
     def _of_findings(self, findings: Table) -> Table:
+        if not len(findings):
+            return empty(VERDICT)
         actions = self._actions[findings["code"]]
         which = np.flatnonzero(actions)
         table = np.zeros(len(which), VERDICT)
@@ -90,14 +92,15 @@ class Policy:
             column(samples, "begin"), column(samples, "value"),
             self._signal, self._above, self._below, self._after, self._state["beyond"], crossings,
         )  # fmt: skip
+        if not count:
+            return empty(VERDICT)
         which, places = crossings[:count].T
         table = np.zeros(count, VERDICT)
-        if count:
-            for name in ("delta", "row", "value", "decided"):
-                table[name] = samples[name][which]
-            table["code"], table["finding"] = self._codes[places], -1
-            table["action"] = self._actions[table["code"]]
-        return table[table["action"] > 0] if count else table
+        for name in ("delta", "row", "value", "decided"):
+            table[name] = samples[name][which]
+        table["code"], table["finding"] = self._codes[places], -1
+        table["action"] = self._actions[table["code"]]
+        return table[table["action"] > 0]
 
     def dump(self) -> bytes:
         """What each open lane is beyond."""

@@ -40,6 +40,7 @@ from operators.packet import (
     Reach,
     Table,
     column,
+    empty,
     joined,
 )  # fmt: skip
 
@@ -197,7 +198,9 @@ class Release:
     def _outcomes(self, packet: Packet, blocked: NDArray[np.int64]) -> Table:
         """Starts, errors and ends of the streams that are not over; and the ends that blocks make."""
         deltas, last = packet.deltas, self._streams["last"]
-        which = np.flatnonzero(_SPOKEN[deltas["kind"]])
+        (which,) = _SPOKEN[deltas["kind"]].nonzero()
+        if not len(which) and not len(blocked):
+            return empty(OUTCOME)
         streams = deltas["stream"][which]
         if len(last):
             which = which[(streams < 0) | (which <= last[streams])]

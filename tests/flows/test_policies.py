@@ -15,6 +15,7 @@ from flows.judgement import Judgement
 from flows.policies import DEFAULT
 from operators.attractor import Regime
 from operators.directory import Limits
+from operators.features import Features
 from operators.packet import Action, Delta, Finish, Kind, Packet, pack
 from operators.slots import slot_key
 
@@ -204,3 +205,10 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
 def test_every_regime_has_a_code_of_its_own_behind_everything_else(write: Write) -> None:
     names = policies.load(write(RULE)).names
     assert names == ["digits", "undecided", *(regime.value for regime in Regime)]
+
+
+def test_an_open_lane_takes_less_than_32_kib_under_the_default_policy() -> None:
+    judgement = policies.load(DEFAULT)
+    stages = (judgement.gate(), Features(), judgement.dtw(), judgement.attractor(), judgement.policy(),
+              judgement.release())  # fmt: skip
+    assert sum(stage.state_bytes for stage in stages) <= 32 * 1024
