@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Script, short
+from connectors._decoder import Script, listed, short
 from connectors._tool_calls import ToolCalls
 from connectors._untrusted import facts
 from operators.packet import Channel, Finish
@@ -85,7 +85,7 @@ class MessageEvents:
         elif kind == "error":
             detail = event.get("error")
             code = detail.get("type") if isinstance(detail, dict) else detail
-            self._out.fail(f"provider error: {short(code) or 'no type given'}")
+            self._out.fail(f"provider error: {listed(code) or 'no type given'}")
             self._calls.clear()
             self._out.end()
 

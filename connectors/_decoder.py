@@ -31,12 +31,14 @@ from operators.packet import Delta, Finish, Kind
 __all__ = [
     "MAX_EVENT",
     "MAX_INDEX",
+    "MISSHAPEN",
     "Decoder",
     "Dialect",
     "Event",
     "Framing",
     "Script",
     "error_code",
+    "listed",
     "short",
 ]
 
@@ -54,8 +56,9 @@ _USAGE, _ERROR, _END = int(Kind.USAGE), int(Kind.ERROR), int(Kind.END)
 _NAN = float("nan")
 _HIGH = re.compile("[\ud800-\udbff]\\Z")
 _LONE = re.compile("[\ud800-\udfff]")
-_CODE = re.compile(r"[^A-Za-z0-9_.:/ -]")
-_MISSHAPEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_CODE = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}|-?[0-9]{1,5}")
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.:/@ +()-]")
+MISSHAPEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a value of an unexpected shape raises."""
 
 
@@ -81,14 +84,22 @@ class Framing(Protocol):
 
 
 def short(value: object) -> str:
-    """A provider's code or type, fit for a reason: at most 64 harmless characters."""
-    return _CODE.sub("", str(value))[:64]
+    """A provider's name or id, fit for a NOTE: at most 64 harmless characters."""
+    return _FOREIGN.sub("", str(value) if isinstance(value, str | int) else "")[:64]
+
+
+def listed(value: object) -> str:
+    """A provider's code or type, fit for a reason, which is not gated: a word of letters or a number of
+    three digits. What is neither might be anything, a key or a card number too, and is not repeated.
+    """
+    said = str(value) if isinstance(value, str | int) else ""
+    return said if _CODE.fullmatch(said) else "unlisted" if said else ""
 
 
 def error_code(error: object) -> str:
     """The ``type`` and ``code`` of a provider's error object, fit for a reason; its words are left out."""
     facts = error if isinstance(error, dict) else {}
-    said = dict.fromkeys(short(facts[key]) for key in ("type", "code") if facts.get(key) is not None)
+    said = dict.fromkeys(listed(facts[key]) for key in ("type", "code") if facts.get(key) is not None)
     return " ".join(said) or "no code given"
 
 
@@ -120,7 +131,7 @@ class Script:
             return
         self.open = self.begun = True
         name = model if isinstance(model, str) else ""
-        head = _dumps({"provider": self.provider, "model": name[:200]})
+        head = _dumps({"provider": self.provider, "model": _FOREIGN.sub("", name)[:100]})
         self._deltas.append(Delta(_START, head, at=self.now))
 
     def text(
@@ -296,7 +307,7 @@ class Decoder:
                     continue
                 try:
                     receive(name, event)
-                except _MISSHAPEN as error:
+                except MISSHAPEN as error:
                     self._misshapen(error)
         if self._framing.failed:
             self._die()
@@ -313,7 +324,7 @@ class Decoder:
         out = self._dialect.out
         try:
             self._dialect.receive_eof()
-        except _MISSHAPEN as error:
+        except MISSHAPEN as error:
             self._misshapen(error)
         if not out.begun:
             out.error("the bytes ended before a stream began")
@@ -335,7 +346,7 @@ class Decoder:
     def _hear_text(self, name: str, payload: bytes) -> bool:
         try:
             return self._dialect.receive_text(name, payload)
-        except _MISSHAPEN as error:
+        except MISSHAPEN as error:
             self._misshapen(error)
             return True
 
@@ -349,4 +360,5 @@ class Decoder:
 
 
 def _dumps(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()  # half a surrogate pair is no character

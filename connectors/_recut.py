@@ -1,4 +1,9 @@
-"""Cut the text of each lane anew, every so many characters, to see that the cutting does not matter."""
+"""Cut the text of each lane anew, every so many characters, to see that the cutting does not matter.
+
+What is left over of a lane goes when another lane speaks, for which of two lanes said something first can
+matter (a block in one silences both), and with the stream's end. No piece is longer than 16,384 characters,
+however long was asked for, so that it stays under the limit of a delta in any script.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,11 @@ from operators.packet import Delta, Kind
 __all__ = ["Recut"]
 
 _TEXT, _END = int(Kind.TEXT), int(Kind.END)
+_LONGEST = 16_384
 
 
 class Recut:
-    """Deltas in, deltas out; the rest of a lane goes with the stream's end. Re-cut text has no logprobs.
+    """Deltas in, deltas out. Re-cut text has no logprobs.
 
     >>> cut = Recut(3)
     >>> [d.text for said in ("ab", "cdefg") for d in cut.again(Delta(1, said))]
@@ -22,22 +28,28 @@ class Recut:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._waiting: dict[tuple[int, int, int], str] = {}
+        self._size = min(size, _LONGEST)
+        self._lane: tuple[int, int, int] = (0, 0, 0)
+        self._rest = ""
 
     def again(self, delta: Delta) -> Iterator[Delta]:
         """What `delta` completes."""
-        if delta.kind == _TEXT:
-            lane = (delta.channel, delta.choice, delta.item)
-            text = self._waiting.pop(lane, "") + delta.text
-            whole = len(text) - len(text) % self._size
-            for cut in range(0, whole, self._size):
-                yield Delta(_TEXT, text[cut : cut + self._size], *lane, at=delta.at)
-            if whole < len(text):
-                self._waiting[lane] = text[whole:]
+        if delta.kind != _TEXT:
+            if delta.kind == _END:
+                yield from self._flush(delta.at)
+            yield delta
             return
-        if delta.kind == _END:
-            for lane, text in self._waiting.items():
-                yield Delta(_TEXT, text, *lane, at=delta.at)
-            self._waiting.clear()
-        yield delta
+        lane = (delta.channel, delta.choice, delta.item)
+        if lane != self._lane:
+            yield from self._flush(delta.at)
+            self._lane = lane
+        text = self._rest + delta.text
+        whole = len(text) - len(text) % self._size
+        for cut in range(0, whole, self._size):
+            yield Delta(_TEXT, text[cut : cut + self._size], *lane, at=delta.at)
+        self._rest = text[whole:]
+
+    def _flush(self, at: int) -> Iterator[Delta]:
+        if self._rest:
+            yield Delta(_TEXT, self._rest, *self._lane, at=at)
+            self._rest = ""

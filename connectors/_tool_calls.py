@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from connectors._decoder import MAX_EVENT, Script, short
+from connectors._decoder import MAX_EVENT, Script, listed
 from connectors._untrusted import compact
 from operators.packet import Channel, Finish
 
@@ -73,7 +73,7 @@ class ToolCalls:
             json.loads("".join(call.parts))
         except (ValueError, RecursionError) as error:
             self._faults.append(
-                f"tool arguments of item {item} are not valid JSON ({short(type(error).__name__)})"
+                f"tool arguments of item {item} are not valid JSON ({listed(type(error).__name__)})"
             )
 
     def settle(self, finish: int) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectors._anthropic_events import EVENTS, MessageEvents
-from connectors._decoder import Dialect, short
+from connectors._decoder import Dialect, listed, short
 from operators.packet import Finish
 
 __all__ = ["COMPLETE_STOPS", "AnthropicComplete", "AnthropicMessages"]
@@ -78,5 +78,5 @@ class AnthropicComplete(Dialect):
         elif kind == "error":
             detail = event.get("error")
             code = detail.get("type") if isinstance(detail, dict) else detail
-            self.out.fail(f"provider error: {short(code) or 'no type given'}")
+            self.out.fail(f"provider error: {listed(code) or 'no type given'}")
             self.out.end()

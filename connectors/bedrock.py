@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 
 from connectors._anthropic_events import EVENTS, MessageEvents
-from connectors._decoder import Dialect, Script, short
+from connectors._decoder import Dialect, Script, listed, short
 from connectors._tool_calls import ToolCalls
 from connectors._untrusted import facts
 from operators.packet import Channel, Finish
@@ -131,7 +131,7 @@ class _ConverseEvents:
         if reason not in CONVERSE_STOPS:
             self._out.note({"finish": short(reason)})
         if self._finish == Finish.ERROR:
-            self._out.error(f"stop reason {short(reason)}")
+            self._out.error(f"stop reason {listed(reason)}")
         self._calls.settle(self._finish)
         self._out.finish(self._finish)
 
@@ -224,7 +224,7 @@ class BedrockInvoke(Dialect):
             if finish is None:
                 self.out.note({"finish": short(reason)}, _TEXT, choice)
             if finish == Finish.ERROR:
-                self.out.error(f"finish reason {short(reason)}")
+                self.out.error(f"finish reason {listed(reason)}")
             self.out.finish(Finish.STOP if finish is None else finish, choice)
         metrics = inner.get("amazon-bedrock-invocationMetrics") or {}
         self.out.usage(input=metrics.get("inputTokenCount"), output=metrics.get("outputTokenCount"))
@@ -239,7 +239,7 @@ class BedrockInvoke(Dialect):
 def _fail(out: Script, name: str, event: dict[str, Any]) -> bool:
     """Whether `event` tells of a fault: a frame or a wrapped object so named, or a bare error body."""
     names = [name, *event]
-    fault = next((short(each) for each in names if each.lower().endswith(("exception", "error"))), "")
+    fault = next((listed(each) for each in names if each.lower().endswith(("exception", "error"))), "")
     if not fault and "message" not in event and "Message" not in event:
         return False
     out.fail(f"provider error: {fault or 'no type given'}")

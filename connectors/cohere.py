@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Dialect, short
+from connectors._decoder import Dialect, listed, short
 from connectors._tool_calls import ToolCalls
 from connectors._untrusted import compact, facts
 from operators.packet import Channel, Finish
@@ -147,7 +147,7 @@ class CohereChat(Dialect):
             finish = Finish.STOP
         self._calls.settle(finish)
         if finish == Finish.ERROR:
-            self.out.error(f"finish reason {short(reason)}")
+            self.out.error(f"finish reason {listed(reason)}")
         self.out.end(finish)
 
     def receive_eof(self) -> None:

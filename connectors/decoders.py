@@ -13,11 +13,12 @@ if nothing better has come when the bytes end.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
 
-from connectors._decoder import MAX_EVENT, Decoder, Dialect, Event
+from connectors._decoder import MAX_EVENT, MISSHAPEN, Decoder, Dialect, Event
 from connectors._sniff import SniffedFraming
 from connectors.anthropic import AnthropicComplete, AnthropicMessages
 from connectors.bedrock import BedrockConverse, BedrockInvoke
@@ -206,7 +207,11 @@ def _dialect_of(event: Event) -> Dialect | None:
     name, payload = event
     fields = _fields(payload)
     for known in _ASKED:
-        if known.knows(name, fields):
+        try:
+            knows = known.knows(name, fields)
+        except MISSHAPEN:
+            continue
+        if knows:
             dialect = known()
             if known is OpenAIChat:
                 signs = [vendor for field, vendor in _SIGNS if fields.get(field)]
@@ -228,5 +233,8 @@ def _fields(payload: bytes) -> dict[str, Any]:
     try:
         event = orjson.loads(payload)
     except orjson.JSONDecodeError:
-        return {}
+        try:
+            event = json.loads(payload)  # half a surrogate pair, which orjson refuses
+        except (ValueError, RecursionError):
+            return {}
     return event if type(event) is dict else {}

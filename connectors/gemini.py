@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Dialect, short
+from connectors._decoder import Dialect, listed, short
 from connectors._json_path import PathWriter
 from connectors._tool_calls import ToolCalls
 from connectors._untrusted import compact, facts
@@ -149,7 +149,7 @@ class GeminiGenerate(Dialect):
             if finish is None:
                 self.out.note({"finish": short(reason)}, _TEXT, choice)
             if finish == Finish.ERROR:
-                self.out.error(f"finish reason {short(reason)}")
+                self.out.error(f"finish reason {listed(reason)}")
             self.out.finish(Finish.STOP if finish is None else finish, choice)
 
     def _open(self, choice: int, name: object, call_id: object) -> int:
@@ -223,7 +223,8 @@ class GeminiInteractions(Dialect):
     def knows(cls, name: str, event: dict[str, Any]) -> bool:
         """An ``event_type`` of interactions or steps."""
         del name
-        return str(event.get("event_type", "")).startswith(("interaction.", "step."))
+        kind = event.get("event_type")
+        return isinstance(kind, str) and kind.startswith(("interaction.", "step."))
 
     def receive(self, name: str, event: dict[str, Any]) -> None:
         """One event."""
@@ -307,6 +308,6 @@ def _logprob(candidate: dict[str, Any]) -> float:
 
 
 def _fail(dialect: Dialect, error: Any) -> None:
-    code = short(error.get("status") or error.get("code") or "") if isinstance(error, dict) else ""
+    code = listed(error.get("status") or error.get("code") or "") if isinstance(error, dict) else ""
     dialect.out.fail(f"provider error: {code or 'no code given'}")
     dialect.out.end()

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from connectors._decoder import Dialect, short
+from connectors._decoder import Dialect, listed
 from operators.packet import Channel, Finish
 
 __all__ = ["McpHttp"]
@@ -49,7 +49,7 @@ class McpHttp(Dialect):
         self.out.start()
         if "error" in event:
             code = event["error"].get("code", "no code given")
-            self.out.error(f"JSON-RPC error {short(code)}")
+            self.out.error(f"JSON-RPC error {listed(code)}")
             self.out.finish(Finish.ERROR)
         elif "result" in event:
             result = event["result"]

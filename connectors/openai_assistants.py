@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Dialect, short
+from connectors._decoder import Dialect, listed, short
 from connectors._parts import Parts
 from operators.packet import Channel, Finish
 
@@ -44,7 +44,8 @@ class OpenAIAssistants(Dialect):
     @classmethod
     def knows(cls, name: str, event: dict[str, Any]) -> bool:
         """An event named after a thread, or a thing of one."""
-        return name.startswith("thread.") or str(event.get("object", "")).startswith("thread.")
+        kind = event.get("object")
+        return name.startswith("thread.") or (isinstance(kind, str) and kind.startswith("thread."))
 
     def receive(self, name: str, event: dict[str, Any]) -> None:
         kind = name or event.get("object", "")
@@ -63,7 +64,7 @@ class OpenAIAssistants(Dialect):
         elif kind.startswith(_RUN) and not kind.startswith("thread.run.step."):
             self._run(kind.removeprefix(_RUN), event)
         elif kind == "error":
-            self.out.fail(f"provider error: {short(event.get('code') or 'no code given')}")
+            self.out.fail(f"provider error: {listed(event.get('code') or 'no code given')}")
 
     def receive_text(self, name: str, payload: bytes) -> bool:
         done = super().receive_text(name, payload)
@@ -108,4 +109,4 @@ class OpenAIAssistants(Dialect):
             out.finish(_FINISH[status])
         elif status in _FAILED:
             code = (run.get("last_error") or {}).get("code") or status
-            out.fail(f"provider error: {short(code)}")
+            out.fail(f"provider error: {listed(code)}")

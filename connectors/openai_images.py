@@ -26,7 +26,8 @@ class OpenAIImages(Dialect):
     @classmethod
     def knows(cls, name: str, event: dict[str, Any]) -> bool:
         """An event of one of the two kinds."""
-        return str(event.get("type", name)).startswith(_KINDS)
+        kind = event.get("type", name)
+        return isinstance(kind, str) and kind.startswith(_KINDS)
 
     def receive(self, name: str, event: dict[str, Any]) -> None:
         kind = str(event.get("type", name))

@@ -16,7 +16,7 @@ from operators.packet import Finish
 
 __all__ = ["PlainText", "TextFraming"]
 
-_WORD = re.compile(r"\s*\S+|\s+")
+_WORD = re.compile(r"\s{0,64}\S{1,64}|\s{1,64}")
 _LONGEST = 64
 """Characters of a delta at most: what one read of a long line without spaces may hold back."""
 _REPORTED = 16

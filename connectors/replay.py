@@ -20,6 +20,7 @@ from __future__ import annotations
 import glob
 import os
 import random
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -239,5 +240,7 @@ def _names(files: Sequence[Path]) -> list[str]:
 
 
 def _readable(name: str) -> str:
-    """The name of a file as text: a name is bytes, and need not be UTF-8."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+    """The name of a file as text: a name is bytes, and need not be UTF-8. One that looks like the second
+    stream of another file (``x#2``) is written ``x%232``.
+    """
+    return re.sub(r"#(?=[0-9]+$)", "%23", os.fsencode(name).decode(errors="backslashreplace"))

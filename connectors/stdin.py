@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from msgspec.structs import replace
 from typing_extensions import override
 
 from connectors import decoders
@@ -30,14 +31,14 @@ from connectors._logged import logged
 from connectors._pump import Feed, Pump
 from connectors._recut import Recut
 from connectors._stop import STOP
-from operators.packet import Delta, Kind, Packet, pack
+from operators.packet import Delta, Finish, Kind, Packet, pack
 
 __all__ = ["StdinSource"]
 
 _STDIN = 0
 _READ = 1 << 16
 _POLL = timedelta(microseconds=200)
-_START = int(Kind.START)
+_START, _END = int(Kind.START), int(Kind.END)
 
 
 async def _read(feed: Feed[bytes]) -> None:
@@ -85,7 +86,11 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
                 self._hear(self._decoder.receive_data(data, now=now))
             if not self._waiting and (stop or self._feed.over()):
                 self._over = True
-                self._hear(self._decoder.receive_eof(now=now))
+                last = self._decoder.receive_eof(now=now)
+                if not self._feed.over():  # not its end, only the end of our reading
+                    cut = int(Finish.TRUNCATED)
+                    last = [replace(each, finish=cut) if each.kind == _END else each for each in last]
+                self._hear(last)
         if not self._waiting:
             if self._over:
                 raise StopIteration

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors._decoder import Dialect, short
+from connectors._decoder import Dialect, listed, short
 from operators.packet import Channel, Finish
 
 __all__ = ["STOP_REASONS", "Watsonx"]
@@ -52,7 +52,7 @@ class Watsonx(Dialect):
         """One event."""
         if "errors" in event or name == "error":
             errors = event.get("errors") or [{}]
-            self.out.fail(f"provider error: {short(errors[0].get('code', 'no code given'))}")
+            self.out.fail(f"provider error: {listed(errors[0].get('code', 'no code given'))}")
             self.out.end()
             return
         if not self.knows(name, event):

@@ -10,6 +10,7 @@ import typer
 from bytewax._bytewax import cli_main
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
+from connectors._stop import STOP
 from connectors._tally import Tally
 from flows.inflight import flow
 from flows.settings import Settings, load
@@ -17,7 +18,7 @@ from operators.slots import affinity_holds
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
-_BLOCKED, _WRONG = 3, 2
+_UNSEEN, _WRONG, _BLOCKED = 1, 2, 3
 _RECOVERY_PARTS = 4
 
 Policy = Annotated[str | None, typer.Option(help="Policy file, or 'default'.", metavar="FILE")]
@@ -86,11 +87,13 @@ def scan(
         int | None, typer.Option(min=0, help="Cut the text every N characters.", metavar="N")
     ] = None,
 ) -> None:
-    """Analyse one text on standard input; exit status 3 if it was blocked."""
+    """Analyse one text on standard input; exit status 3 if it was blocked, 1 if not all of it was seen."""
     tally = Tally()
     _run(_settings(policy, json, replay=_given(paths=["-"], api="text", chunk=chunk)), tally)
     if tally.finishes["blocked"]:
         raise typer.Exit(_BLOCKED)
+    if STOP.is_set() or not tally.finishes["stop"]:
+        raise typer.Exit(_UNSEEN)
 
 
 def _given(**flags: Any) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def _settings(policy: str | None, json: bool, **sections: dict[str, Any]) -> Set
         flags["output"] = {"format": "json"}
     try:
         return load(flags)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         _wrong(str(error))
 
 
@@ -116,7 +119,7 @@ def _run(
 ) -> None:  # fmt: skip
     try:
         job = flow(settings, tally)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         _wrong(str(error))
     config = None
     if recovery is not None:

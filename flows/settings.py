@@ -65,7 +65,7 @@ class ReplaySettings(_Section):
     paths: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_paths)] = ()
     """In a variable: separated as in ``PATH``, or a JSON list."""
     api: str = "auto"
-    speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    speed: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 1.0
     chunk: Annotated[int, Field(ge=0)] = 0
 
 
@@ -74,9 +74,9 @@ class SimulateSettings(_Section):
 
     seed: int = 7
     streams: Annotated[int, Field(ge=1)] = 40
-    rate: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 4.0
+    rate: Annotated[float, Field(ge=1e-3, le=1e6, allow_inf_nan=False)] = 4.0
     """Streams that begin in a second."""
-    speed: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    speed: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 2.0
     """Times as fast as models speak; 0 as fast as possible."""
 
 

@@ -42,6 +42,7 @@ MAX_HOLD = 512
 MAX_STATES = 20_000
 _MAX_SETS = 4_000
 _TWINS = 4  # threads of one state that may live beside each other because only the later has a match
+_ROOM = 1024  # matches taken from the kernel at once, beside those that one delta can bring
 _OTHER = 128
 _WORD = np.array([chr(c).isalnum() or chr(c) == "_" for c in range(_OTHER)] + [False], np.uint8)
 
@@ -109,31 +110,33 @@ class Gate:
 
     def warm(self) -> None:
         """Compile, on an empty packet."""
-        self.update(Packet(0, 0, (), np.zeros(0, DELTA), b"", opened=np.zeros(0, OPENED)))
+        idle = np.zeros(1, DELTA)
+        idle["row"] = -1
+        self.update(Packet(0, 0, (), idle, b"", opened=np.zeros(0, OPENED)))
 
     def update(self, packet: Packet) -> Packet:
         """The packet with its matches and watermarks."""
         self._state.open(packet.opened["row"])
         deltas, state, tables = packet.deltas, self._state, self._automaton
-        rules = max(len(self._codes) - 1, 1)
-        room = len(packet.text) * rules + len(deltas) * tables.threads  # of one rule, matches do not overlap
-        found = np.empty((room + 1, 6), np.int64)
+        start, end = column(deltas, "start"), column(deltas, "end")
         upto = np.full(len(deltas), -1, np.int64)
-        matches = match.advance(
-            column(deltas, "row"), column(deltas, "kind"), column(deltas, "start"), column(deltas, "end"),
+        most = int((end - start).max(initial=0)) * (len(self._codes) - 1) + tables.threads
+        found = np.empty((most + _ROOM, 6), np.int64)
+        findings, first = [packet.findings], 0
+        arguments = (
+            column(deltas, "row"), column(deltas, "kind"), start, end,
             np.frombuffer(packet.text, np.uint8), int(Kind.TEXT), int(Kind.CLOSE),
             *tables[:10],
             state["position"], state["previous"], state["count"],
             state["state"], state["begin"], state["best"], state["cut"],
             found, upto,
         )  # fmt: skip
+        while first < len(deltas):
+            matches, first = match.advance(*arguments, first)
+            if matches:
+                findings.append(self._findings(deltas, found[:matches]))
         self._state.close(packet.closed_rows())
-        return packet.having(
-            findings=joined(packet.findings, self._findings(deltas, found[:matches]))
-            if matches
-            else packet.findings,
-            vetted=_vetted(deltas, upto),
-        )
+        return packet.having(findings=joined(*findings), vetted=_vetted(deltas, upto))
 
     def _findings(self, deltas: NDArray[Any], found: NDArray[np.int64]) -> NDArray[Any]:
         table = np.zeros(len(found), FINDING)

@@ -63,7 +63,8 @@ def advance(
     cut: NDArray[np.int64],
     found: NDArray[np.int64],
     upto: NDArray[np.int64],
-) -> int:
+    first: int,
+) -> tuple[int, int]:
     """Read every TEXT delta and close every lane that ends; write matches and watermarks.
 
     Parameters
@@ -88,6 +89,7 @@ def advance(
         1 if a match must stand between word boundaries; characters that a thread may hold back,
         at least as many as the shortest match takes.
     position, previous, count : int64, uint8, int32 [lanes]
+        (``previous`` is 2 after a backslash that escapes what comes.)
         Characters read; 1 if the last was of a word; threads, -1 if they overflowed. Modified.
     state, begin, best : int32, int64, int64 [lanes, threads]
         The threads, earliest first. A state below 0 is a rule's complement: that thread waits.
@@ -96,25 +98,29 @@ def advance(
         Where the last match of each rule ended; none begins before it. Modified.
     found : int64[m, 6]
         Written: delta, rule, begin, stop, characters read, watermark. Rule -1: the threads
-        overflowed, and the lane stays undecided from the watermark on. m must be at least
-        the number of matches possible.
+        overflowed, and the lane stays undecided from the watermark on. m must be more than the
+        matches that any one delta can bring: its bytes times the rules, and the threads of a lane.
     upto : int64[n]
         Written: the lane's watermark after each delta.
+    first : int
+        The delta to begin with.
 
     Returns
     -------
-    int
-        Number of rows written to `found`.
+    tuple of int
+        Rows written to `found`; and the delta to go on with once these are taken, n if that was all.
 
     Notes
     -----
     O(characters x threads); no allocation.
     """
     matches = 0
-    for i in range(rows.size):
+    for i in range(first, rows.size):
         row = rows[i]
         if row < 0:
             continue
+        if matches and matches + (ends[i] - starts[i]) * bounded.size + state.shape[1] >= found.shape[0]:
+            return matches, i
         at = position[row]
         if kinds[i] == close_kind:
             if count[row] < 0:
@@ -184,7 +190,7 @@ def advance(
             for o in range(opens[group], opens[group + 1]):
                 s = opening[o]
                 rule = rule_of[s]
-                if at < cut[row, rule] or (bounded[rule] and previous[row]):
+                if at < cut[row, rule] or (bounded[rule] and previous[row] == 1):
                     continue
                 twin = False
                 for j in range(live):
@@ -197,7 +203,10 @@ def advance(
                 state[row, live], begin[row, live], best[row, live] = s, at, -1
                 live += 1
             at += 1
-            previous[row] = word[letter]
+            # behind a backslash a letter is an escape of JSON or of code, and belongs to no word
+            previous[row] = (
+                2 if letter == 0x5C and previous[row] != 2 else word[letter] * (previous[row] != 2)
+            )
             if live < 0 or matches > before:
                 mark = at
                 for t in range(live if live >= 0 else state.shape[1]):
@@ -213,4 +222,4 @@ def advance(
         for t in range(count[row]):
             mark = min(mark, begin[row, t])
         upto[i] = mark
-    return matches
+    return matches, rows.size

@@ -6,10 +6,12 @@ import json
 import math
 from typing import Any
 
+import orjson
 import pytest
 
 from connectors._decoder import MAX_INDEX, Decoder, Dialect, Script, short
 from connectors._lines import LineFraming
+from connectors.decoders import open_decoder
 from operators.packet import Delta, Finish, Kind
 from tests.connectors.heard import TEXT, TOOL, hear, sort
 
@@ -143,3 +145,32 @@ def test_missing_logprob_is_nan() -> None:
 def test_code_in_a_reason_is_short_and_harmless() -> None:
     assert short("rate_limit\n<script>\x1b[0m") == "rate_limitscript0m"
     assert len(short("x" * 1000)) == 64
+
+
+def _hear(body: bytes, api: str = "auto") -> list[Delta]:
+    decoder = open_decoder(api)
+    return [*decoder.receive_data(body, now=0), *decoder.receive_eof(now=0)]
+
+
+@pytest.mark.parametrize("key", ["object", "type", "event_type"])
+def test_deep_nesting_where_a_name_should_be_is_an_error_not_an_exception(key: str) -> None:
+    deep = b"[" * 1000 + b"]" * 1000
+    said = _hear(b'data: {"%s":%b}\n\n' % (key.encode(), deep))
+    assert [delta.kind for delta in said] == [Kind.START, Kind.ERROR, Kind.END]
+
+
+def test_a_model_name_is_no_way_out_for_text() -> None:
+    chunk = b'{"model":"\\ud800m<x@y.z>\\u001b[2J","choices":[{"delta":{"content":"a"}}]}'
+    said = _hear(b"data: " + chunk + b"\n\n", "openai-chat")
+    assert orjson.loads(said[0].text)["model"] == "mx@y.z2J"
+
+
+@pytest.mark.parametrize(
+    "error", ["jane 4111 1111 1111 1111", {"type": "AKIAIOSFODNN7EXAMPLE", "code": "4111111111111111"}]
+)
+@pytest.mark.parametrize("api", ["anthropic-messages", "openai-chat", "gemini-generate"])
+def test_a_reason_repeats_no_text_of_the_provider(api: str, error: object) -> None:
+    said = _hear(orjson.dumps({"type": "error", "error": error}) + b"\n", api)
+    reasons = [delta.text for delta in said if delta.kind == Kind.ERROR]
+    assert reasons
+    assert not any("4111" in reason or "AKIA" in reason or "jane" in reason for reason in reasons)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import pytest
 from hypothesis import given
@@ -25,11 +26,13 @@ def test_recutting_keeps_each_lanes_text_and_cuts_it_even(
     cut = Recut(size)
     again = [each for delta in _deltas(said) for each in cut.again(delta)]
     assert [delta.kind for delta in (again[0], again[-1])] == [Kind.START, Kind.END]
-    for lane in LANES:
-        texts = [d.text for d in again[1:-1] if (d.channel, d.choice, d.item) == lane]
-        assert "".join(texts) == "".join(text for where, text in said if where == lane)
-        assert all(len(text) == size for text in texts[:-1])
-        assert all(1 <= len(text) <= size for text in texts[-1:])
+    turns = [
+        (lane, "".join(text for _, text in turn)) for lane, turn in groupby(said, key=lambda each: each[0])
+    ]
+    pieces = [((d.channel, d.choice, d.item), d.text) for d in again[1:-1]]
+    assert pieces == [
+        (lane, text[at : at + size]) for lane, text in turns for at in range(0, len(text), size)
+    ], "even within each turn of a lane, and the turns in their order"
 
 
 @given(SAID, st.integers(1, 7))

@@ -168,7 +168,7 @@ def test_a_stop_ends_the_source_while_it_waits(pipe: int) -> None:
         assert reader.turn()
     STOP.set()
     said = reader.rest(seconds=1.0)
-    assert said[-1] == ("stdin", Kind.END, "", Finish.STOP)
+    assert said[-1] == ("stdin", Kind.END, "", Finish.TRUNCATED)
     assert reader.text() == "half a wor"
     os.close(pipe)
 

@@ -9,6 +9,7 @@ import tomllib
 from importlib import resources
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -266,3 +267,30 @@ def test_the_tables_are_the_same_in_every_process() -> None:
         for seed in (1, 2, 3)
     }  # fmt: skip
     assert len(runs) == 1
+
+
+AWS = guard([Rule("key", "(AKIA|ASIA)[A-Z2-7]{16}", bounded=True)], [Action.REDACT])
+
+
+@pytest.mark.parametrize("before", ["\\n", "\\t", "\\\\\\n", " ", "\\"])
+def test_a_word_begins_behind_an_escape_of_json(before: str) -> None:
+    """Tool arguments are JSON text: the n of a line feed is no part of the key behind it."""
+    packets = run(AWS, whole("s", f"key{before}AKIAIOSFODNN7EXAMPLE"))
+    assert sum(len(packet.findings) for packet in packets) == 1
+
+
+@pytest.mark.parametrize("before", ["n", "\\\\n", "\\nx"])
+def test_a_letter_that_is_not_escaped_is_part_of_the_word(before: str) -> None:
+    packets = run(AWS, whole("s", f"key{before}AKIAIOSFODNN7EXAMPLE"))
+    assert sum(len(packet.findings) for packet in packets) == 0
+
+
+def test_more_matches_than_the_kernel_is_given_room_for_are_all_found() -> None:
+    made = [Rule("a", "a"), Rule("b", "[ab]")]
+    deltas = [("s", Delta(Kind.TEXT, "ab" * 700)) for _ in range(9)]
+    stages = [Directory(), Gate(made, range(3))]
+    packet = pack(0, [("s", Delta(Kind.START, "{}")), *deltas, ("s", Delta(Kind.END))], now=0)
+    for stage in stages:
+        packet = stage.update(packet)
+    assert len(packet.findings) == 9 * 700 * 3
+    assert (np.diff(packet.findings["delta"]) >= 0).all()
