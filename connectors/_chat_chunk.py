@@ -54,7 +54,7 @@ def only_content(payload: bytes) -> tuple[str, int] | None:
     """The content and the choice of a chunk that says nothing else; None for any other payload."""
     try:
         chunk = _decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # it does not wrap what is no UTF-8
         return None
     if len(chunk.choices) != 1 or chunk.usage or chunk.error or chunk.x_groq or chunk.citations:
         return None
