@@ -106,8 +106,10 @@ def state_bytes(judgement: Judgement) -> dict[str, int]:
     return sizes | {"all": sum(sizes.values())}
 
 
-def crowd(judgement: Judgement, streams: int) -> tuple[float, int]:
-    """Open `streams` streams, say 20 tokens in each by turns, end none: deltas a second, bytes dumped."""
+def crowd(judgement: Judgement, streams: int) -> tuple[float, float, int]:
+    """Open `streams` streams, say 20 tokens in each by turns, end none: MiB, deltas a second, bytes
+    dumped.
+    """
     made = [
         [Directory(), judgement.gate(), Features(), judgement.dtw(), judgement.attractor(),
          judgement.policy(), judgement.release()]
@@ -115,7 +117,7 @@ def crowd(judgement: Judgement, streams: int) -> tuple[float, int]:
     ]  # fmt: skip
     names = [[f"c{i}" for i in range(slot, streams, SLOTS)] for slot in range(SLOTS)]
     said = 0
-    began = time.perf_counter()
+    before, began = _resident(), time.perf_counter()
     for token in [None, *words(1, 20)]:
         delta = Delta(int(Kind.START), "{}") if token is None else Delta(int(Kind.TEXT), token)
         for slot in range(SLOTS):
@@ -125,7 +127,8 @@ def crowd(judgement: Judgement, streams: int) -> tuple[float, int]:
                     packet = stage.update(packet)
                 said += len(packet.deltas)
     elapsed = time.perf_counter() - began
-    return said / elapsed, sum(len(stage.dump()) for stages in made for stage in stages)
+    grown = _resident() - before
+    return grown, said / elapsed, sum(len(stage.dump()) for stages in made for stage in stages)
 
 
 def _resident() -> float:
@@ -206,6 +209,7 @@ def main() -> None:
         f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, "
         f"NumPy {np.__version__}, numba {numba.__version__}; orjson.loads of one chunk {timed:.0f} ns"
     )
+    grown, rate, dumped = crowd(judgement, args.crowd)  # first, while no memory lies about to be used again
     runs = [split(slots, args.batch, judgement) for _ in range(args.runs)]
     print(f"\n{'split':<12} {'ns/delta':>9}")
     for part in runs[0]:
@@ -222,9 +226,7 @@ def main() -> None:
     print("\nstate: bytes per open lane")
     for name, count in state_bytes(judgement).items():
         print(f"{name:<12} {count:9,}")
-    before = _resident()
-    took, dumped = crowd(judgement, args.crowd)
-    print(f"\n{args.crowd:,} streams open at once: {_resident() - before:,.0f} MiB, {took:,.0f} deltas/s")
+    print(f"{args.crowd:,} streams open at once: {grown:,.0f} MiB, {rate:,.0f} deltas/s")
     print(f"their state, dumped: {dumped / 2**20:,.0f} MiB")
 
 
