@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from operators.attractor import Attractor, Regime
+from operators.automaton import Rule
 from operators.dtw import Dtw, Pattern
-from operators.gate import Gate, Rule
+from operators.gate import Gate
 from operators.packet import Action, Signal
 from operators.policy import Policy, Threshold
 from operators.release import Release
@@ -48,7 +49,7 @@ class _Entry(_Strict):
 
 
 class RuleEntry(_Entry):
-    """``[[rules]]``: an expression (dialect: ``operators.gate``), and what its matches mean."""
+    """``[[rules]]``: an expression (dialect: ``operators.automaton``), and what its matches mean."""
 
     pattern: str
     bounded: bool = False

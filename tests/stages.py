@@ -12,8 +12,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from operators.automaton import Rule
 from operators.directory import Directory
-from operators.gate import Gate, Rule
+from operators.gate import Gate
 from operators.packet import Action, Delta, Finish, Kind, Lane, Packet, pack
 from operators.policy import Policy
 from operators.release import Release

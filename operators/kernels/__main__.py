@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 
 from operators.attractor import Attractor, Regime
+from operators.automaton import Rule
 from operators.directory import Directory
 from operators.dtw import Dtw, Pattern
 from operators.features import Features
-from operators.gate import Gate, Rule
+from operators.gate import Gate
 from operators.policy import Policy
 from operators.release import Release
 

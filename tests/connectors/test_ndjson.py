@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from connectors._stop import STOP
 from connectors._tally import Tally
 from connectors.ndjson import NdjsonEncoder, NdjsonSink
+from operators.automaton import Rule
 from operators.directory import Directory
-from operators.gate import Gate, Rule
+from operators.gate import Gate
 from operators.packet import FINDING, Action, Channel, Delta, Finish, Kind, Packet, Reach, joined, pack
 from operators.policy import Policy
 from operators.release import Release

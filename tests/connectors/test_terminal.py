@@ -12,8 +12,9 @@ from rich.console import Console
 from connectors import terminal
 from connectors._tally import Tally
 from connectors.terminal import TerminalSink
+from operators.automaton import Rule
 from operators.directory import Directory
-from operators.gate import Gate, Rule
+from operators.gate import Gate
 from operators.packet import FINDING, Action, Delta, Finish, Kind, Packet, Reach, joined, pack
 from operators.policy import Policy
 from operators.release import Release

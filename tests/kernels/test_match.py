@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.gate import Gate, Rule
+from operators.automaton import Rule
+from operators.gate import Gate
 from operators.packet import Delta, Kind, Packet, pack
 from tests import naive_match as naive
 from tests.stages import CUTS, cut

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows import policies
+from operators.automaton import MAX_HOLD, Rule
 from operators.directory import Directory
-from operators.gate import MAX_HOLD, Gate, Rule
+from operators.gate import Gate
 from operators.kernels import match
 from operators.packet import Action, Delta, Kind, Packet, Reach, pack
 from tests import naive_match as naive
@@ -161,7 +162,7 @@ def test_the_longest_rule_that_fits_is_taken() -> None:
 
 
 def test_a_rule_above_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operators.gate.MAX_STATES", 20)
+    monkeypatch.setattr("operators.automaton.MAX_STATES", 20)
     with pytest.raises(ValueError, match="rule 'big': 41 states, the budget is 20"):
         Gate([Rule("big", "b{40}")], [0, 1])
 

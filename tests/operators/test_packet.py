@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.gate import Rule
+from operators.automaton import Rule
 from operators.packet import DELTA, FINDING, Channel, Delta, Kind, Lane, Packet, column, empty, joined, pack
 from tests.stages import CUTS, Said, cut, guard, run, whole
 

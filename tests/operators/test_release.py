@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operators.automaton import Rule
 from operators.directory import Directory
-from operators.gate import Gate, Rule
+from operators.gate import Gate
 from operators.kernels import release as kernels
 from operators.packet import VERDICT, Action, Delta, Finish, Packet, pack
 from operators.policy import Policy

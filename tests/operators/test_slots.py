@@ -18,8 +18,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, run_main
 
+from operators.automaton import Rule
 from operators.columns import Columns
-from operators.gate import Rule
 from operators.packet import Action, Delta, Packet, pack
 from operators.slots import MAX_SLOTS, Stage, affinity_holds, slot_key, slot_of, stage
 from tests.stages import END, TEXT, Said, guard, outcomes, records, released, say, whole
