@@ -1,3 +1,5 @@
+"""The record contract, exact: keys, their order, types; lines that no other worker cuts."""
+
 from __future__ import annotations
 
 import logging

@@ -1,3 +1,5 @@
+"""The pump: a full feed stops its connection, a failure reaches the taker, no wake-up is lost."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Re-cutting keeps each lane, and the turns of the lanes."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

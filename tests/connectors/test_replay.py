@@ -1,3 +1,5 @@
+"""Which files are recordings, what they are called, and what bad ones cost: themselves."""
+
 from __future__ import annotations
 
 import json

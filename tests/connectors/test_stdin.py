@@ -1,3 +1,5 @@
+"""Standard input as a pipe, a file, a terminal; a stop while it waits."""
+
 from __future__ import annotations
 
 import os

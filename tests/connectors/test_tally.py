@@ -1,3 +1,5 @@
+"""The sums of a process, and percentiles within their bins."""
+
 from __future__ import annotations
 
 import threading

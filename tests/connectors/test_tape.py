@@ -1,3 +1,5 @@
+"""One order of a slot however it is played, resumed at every possible point, and its pace."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,3 +1,5 @@
+"""What a person sees: the verdicts, never a secret, never a control character of a stream."""
+
 from __future__ import annotations
 
 import io

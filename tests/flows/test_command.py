@@ -1,3 +1,5 @@
+"""The command as a process: its words, its exit statuses, its pipes."""
+
 from __future__ import annotations
 
 import os

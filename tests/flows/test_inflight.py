@@ -1,3 +1,5 @@
+"""The whole job: any cutting, any number of workers and processes, stopped, killed and resumed."""
+
 from __future__ import annotations
 
 import os

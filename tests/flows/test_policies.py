@@ -1,3 +1,5 @@
+"""The policy file: what it makes of text, and every way in which it can be wrong."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,5 @@
+"""Which source of a setting wins, and what a wrong one is told."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""One signal stops in order, a second one at once."""
+
 from __future__ import annotations
 
 import os

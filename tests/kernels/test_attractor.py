@@ -1,3 +1,5 @@
+"""The ring of samples, and which windows are due."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""What becomes of neighbours, in chaos and in noise."""
+
 from __future__ import annotations
 
 import math

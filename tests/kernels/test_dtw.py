@@ -1,3 +1,5 @@
+"""DTW against the full matrix and published error rates; SPRING against its paper, word for word."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The largest exponent against published values, and Rosenstein by brute force."""
+
 from __future__ import annotations
 
 import csv

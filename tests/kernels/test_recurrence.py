@@ -1,3 +1,5 @@
+"""At rest, on its way, periodic, a few lines: each told from the others."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Regimes of known systems, and a stage that no cutting into packets changes."""
+
 from __future__ import annotations
 
 import math

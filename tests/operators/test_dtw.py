@@ -1,3 +1,5 @@
+"""Patterns as a stage: lanes apart, packets and restarts unseen."""
+
 from __future__ import annotations
 
 import numpy as np
