@@ -70,6 +70,7 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     patience = threading.Timer(
         2.0, print, ["compiling the kernels, once on this machine ..."], {"file": sys.stderr}
     )
+    patience.daemon = True
     patience.start()
     warm(judgement)
     patience.cancel()
@@ -81,9 +82,9 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
 
 def warm(judgement: Judgement) -> None:
     """Compile every kernel now, so that no token waits for it; and let the garbage collector pass over
-    what the compiler leaves behind, half a million objects, so that no token waits for that either.
+    what the compiler leaves behind, 130,000 objects, so that no token waits for that either.
     """
-    for warm in (
+    for made in (
         Directory(),
         judgement.gate(),
         Features(),
@@ -91,7 +92,7 @@ def warm(judgement: Judgement) -> None:
         judgement.policy(),
         judgement.release(),
     ):
-        warm.warm()
+        made.warm()
     if judgement.regimes:
         judgement.attractor().warm()
     gc.collect()

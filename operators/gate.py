@@ -10,9 +10,9 @@ The dialect of the expressions is that of ``operators.automaton``. Matches are l
 per rule; rules do not hide each other's matches.
 
 State: the live threads of each open lane (``state_bytes``). Emits: a FINDING with the delta that
-decides it, a VETTED with every text delta and every close. Cost: about 10 ns a character, more where
-many threads live. Raises: :class:`ValueError` while it is built, for a rule outside the dialect or
-above the budget; nothing on any text.
+decides it, a VETTED with every text delta and every close. Cost: about 0.3 us a delta of four characters
+under the shipped rules, more where many threads live. Raises: :class:`ValueError` while it is built, for
+a rule outside the dialect or above the budget; nothing on any text.
 """
 
 from __future__ import annotations

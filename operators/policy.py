@@ -6,7 +6,7 @@ lane that stays beyond the limit is not reported again until it has come back. W
 policy file is judged and nothing else, so an empty policy gives no verdicts.
 
 State: for each open lane, which thresholds it is beyond (8 bytes). Emits: with the finding or sample
-that causes it. Cost: about 0.05 us a delta where nothing crosses. Raises: :class:`ValueError` while it
+that causes it. Cost: about 0.1 us a delta where nothing crosses. Raises: :class:`ValueError` while it
 is built, for more than 64 thresholds or a threshold without a limit.
 """
 

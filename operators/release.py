@@ -15,7 +15,7 @@ numbers, so a consumer can drop what it has seen.
 
 State: queue and masks of each open lane, a ledger for each open stream, the slot's counter. Emits:
 releases, outcomes, and ``seq`` of findings and verdicts (-1: behind the end of its stream). Cost:
-about 2 ns a byte. Raises: :class:`RuntimeError` if the gate held back more than it promised.
+about 0.5 us a delta. Raises: :class:`RuntimeError` if the gate held back more than it promised.
 """
 
 from __future__ import annotations
