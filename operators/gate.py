@@ -119,5 +119,5 @@ class Gate:
 def _vetted(deltas: NDArray[Any], upto: NDArray[np.int64]) -> NDArray[Any]:
     (which,) = (upto >= 0).nonzero()
     table = np.zeros(len(which), VETTED)
-    table["delta"], table["row"], table["upto"] = which, deltas["row"][which], upto[which]
+    table["delta"], table["row"], table["upto"], table["code"] = which, deltas["row"][which], upto[which], -1
     return table

@@ -101,13 +101,16 @@ class Finish(IntEnum):
 
 
 class Action(IntEnum):
-    """What the policy decided, weakest first."""
+    """What the policy decided."""
 
     ALLOW = 0
     WARN = 1
     REDACT = 2
     STEER = 3
     BLOCK = 4
+    WOULD_REDACT = 5
+    """Monitored: reported, and nothing else is done."""
+    WOULD_BLOCK = 6
 
 
 class Reach(IntEnum):
@@ -133,6 +136,8 @@ class Signal(IntEnum):
     """Bits a character under an adaptive order-k byte model of the lane so far. Per word."""
     NOVELTY = 4
     """Smoothed share of word n-grams that the lane had not said before, 0 to 1. Per word."""
+    INJECTION = 5
+    """Probability, by a learned scorer, that the last words try to take a model over. Per word."""
 
 
 class Lane(NamedTuple):
@@ -202,11 +207,13 @@ FINDING = np.dtype(
         ("stop", "<i8"),
         ("decided", "<i8"),  # characters of the lane that had been read when it was decided
         ("upto", "<i8"),  # the lane's watermark at that very character; 0 but for rules
+        ("more", "u1"),  # 1: decided while it was still growing; what follows is another finding
         ("seq", "<i8"),  # from release
     ]
 )
-VETTED = np.dtype([("delta", "<i4"), ("row", "<i4"), ("upto", "<i8")])
-"""How far a lane is decided after a delta. Per lane, ``upto`` never falls."""
+VETTED = np.dtype([("delta", "<i4"), ("row", "<i4"), ("upto", "<i8"), ("code", "<i4")])
+"""How far a lane is decided after a delta, and which rule holds back what is not (-1: none does, or text
+that may turn out to be encoded). Per lane, ``upto`` never falls."""
 VERDICT = np.dtype(
     [
         ("delta", "<i4"),
@@ -250,7 +257,7 @@ _TABLES: tuple[tuple[str, np.dtype[np.void]], ...] = (
 )
 _TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)  # NumPy compares with an int ten times as fast
 _HEAD = struct.Struct("<4sHHqqqIII8I")
-_MAGIC, _VERSION = b"MSPK", 1
+_MAGIC, _VERSION = b"MSPK", 2
 
 
 def empty(dtype: np.dtype[np.void]) -> Table:
