@@ -16,9 +16,20 @@ import orjson
 
 from operators.packet import Action, Channel, Finish, Kind, Packet, Reach
 
-__all__ = ["End", "Error", "Finding", "Record", "Recorder", "Release", "Start", "Summary", "Verdict"]
+__all__ = [
+    "End",
+    "Error",
+    "Finding",
+    "Ledger",
+    "Record",
+    "Recorder",
+    "Release",
+    "Start",
+    "Summary",
+    "Verdict",
+]
 
-_START, _ERROR = int(Kind.START), int(Kind.ERROR)
+_START, _ERROR, _END = int(Kind.START), int(Kind.ERROR), int(Kind.END)
 _CHANNEL = [channel.name.lower() for channel in Channel]
 _REACH = [kind.name.lower() for kind in Reach]
 _ACTION = [action.name.lower() for action in Action]
@@ -79,6 +90,27 @@ class Error(Record, frozen=True, gc=False):
     reason: str
 
 
+class Ledger(Record, frozen=True, gc=False):
+    """What one rule cost a stream that ends. It follows the cutting, as every measure of waiting does.
+
+    ``rule`` is empty for text that was held because it might have turned out to be encoded. ``held``:
+    characters held back, summed over the ``waited`` deltas after which some were; ``held_max``: at most after
+    one. ``masked``: characters covered under its name. ``leaked``: characters of its masked or blocked
+    matches that had left before they were decided: 0, but for rules that only detect. ``first_ms``:
+    milliseconds from the stream's first text to the first that left; -1 if none did.
+    """
+
+    stream: str
+    rule: str
+    held: int
+    held_max: int
+    waited: int
+    masked: int
+    matches: int
+    leaked: int
+    first_ms: float
+
+
 class End(Record, frozen=True, gc=False):
     """A stream ended. ``held_mean`` and ``held_max`` are in deltas that a clean character waited."""
 
@@ -105,15 +137,17 @@ class Summary(Record, frozen=True, gc=False):
 
 
 class Recorder:
-    """Packets in, records out. `names` and `reasons` say what each code of the policy is and means."""
+    """Packets in, records out. `names` and `reasons` say what each code of the policy is and means; `ledger`
+    asks for the ledgers too.
+    """
 
-    def __init__(self, names: Sequence[str], reasons: Sequence[str]) -> None:
-        self._names, self._reasons = list(names), list(reasons)
+    def __init__(self, names: Sequence[str], reasons: Sequence[str], *, ledger: bool = False) -> None:
+        self._names, self._reasons, self._ledger = list(names), list(reasons), ledger
 
     def records(self, packet: Packet) -> list[Record]:
         """All records of a packet, in order of ``seq``."""
         releases = self._releases(packet)
-        rest = [*self._outcomes(packet), *self._judgements(packet)]
+        rest = [*self._ledgers(packet), *self._outcomes(packet), *self._judgements(packet)]
         if not rest:
             return releases
         numbered = [*zip(packet.releases["seq"].tolist(), releases, strict=True), *rest]
@@ -151,6 +185,20 @@ class Recorder:
                     int(outcome["deltas"]), int(outcome["chars"]), int(outcome["released"]),
                     round(float(outcome["held_mean"]), 4), int(outcome["held_max"]),
                 )  # fmt: skip
+
+    def _ledgers(self, packet: Packet) -> Iterator[tuple[int, Record]]:
+        """The ledgers of the streams that end, each with the number of that end: they go before it."""
+        if not self._ledger:
+            return
+        ends = packet.outcomes[packet.outcomes["kind"] == _END]
+        seqs = dict(zip(ends["delta"].tolist(), ends["seq"].tolist(), strict=True))
+        for delta, code, held, most, deltas, masked, matches, leaked, came, left in packet.ledger.tolist():
+            stream = packet.lanes[packet.deltas["lane"][delta]].stream
+            name, first = (
+                self._names[code] if code >= 0 else "",
+                round((left - came) / 1e6, 3) if left else -1.0,
+            )
+            yield seqs[delta], Ledger(stream, name, held, most, deltas, masked, matches, leaked, first)
 
     def _judgements(self, packet: Packet) -> Iterator[tuple[int, Record]]:
         for finding in packet.findings[packet.findings["seq"] >= 0]:

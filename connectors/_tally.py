@@ -36,6 +36,12 @@ class Tally:
         self.findings: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self.finishes: Counter[str] = Counter()
+        self.held: Counter[int] = Counter()
+        """Characters held back, summed over deltas, by code of the policy; so are the next."""
+        self.waited: Counter[int] = Counter()
+        self.masked: Counter[int] = Counter()
+        self.matches: Counter[int] = Counter()
+        self.leaked: Counter[int] = Counter()
 
     def add(self, packet: Packet) -> None:
         """Count one packet that is leaving now."""
@@ -50,6 +56,12 @@ class Tally:
                 self._latencies[min(int(doublings * _BINS_PER_DOUBLING), _BINS - 1)] += texts
             self.streams += len(ends)
             self.finishes.update(_FINISH[finish] for finish in ends)
+            for name in ("held", "waited", "masked", "matches", "leaked"):
+                sums = getattr(self, name)
+                for code, value in zip(
+                    packet.ledger["code"].tolist(), packet.ledger[name].tolist(), strict=True
+                ):
+                    sums[code] += value
             if len(packet.findings):
                 live = packet.findings["seq"] >= 0
                 self.findings.update(_REACH[kind] for kind in packet.findings["kind"][live].tolist())

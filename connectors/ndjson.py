@@ -1,6 +1,6 @@
 """Findings, verdicts and released text as JSON, one object a line, on standard output.
 
-Speaks     the record contract: ``start release finding verdict error end summary``
+Speaks     the record contract: ``start release finding verdict error end summary``, and ``ledger``
 Direction  sink
 Takes      :class:`~operators.packet.Packet` behind ``release``
 Delivery   at least once; ``seq`` is the record's number in its slot, the same after a replay
@@ -36,10 +36,12 @@ _log = logging.getLogger(__name__)
 
 
 class NdjsonEncoder:
-    """Packets in, lines out. `names` and `reasons` say what each code of the policy is and means."""
+    """Packets in, lines out. `names` and `reasons` say what each code of the policy is and means; `ledger`
+    asks for the ledgers too.
+    """
 
-    def __init__(self, names: Sequence[str], reasons: Sequence[str]) -> None:
-        self._recorder = Recorder(names, reasons)
+    def __init__(self, names: Sequence[str], reasons: Sequence[str], *, ledger: bool = False) -> None:
+        self._recorder = Recorder(names, reasons, ledger=ledger)
         self._encode = msgspec.json.Encoder().encode_lines
 
     def encode(self, packet: Packet) -> bytes:
@@ -50,7 +52,7 @@ class NdjsonEncoder:
 class _Partition(StatelessSinkPartition[tuple[str, Packet]]):
     def __init__(self, sink: NdjsonSink) -> None:
         self._sink = sink
-        self._encoder = NdjsonEncoder(sink.names, sink.reasons)
+        self._encoder = NdjsonEncoder(sink.names, sink.reasons, ledger=sink.ledger)
 
     @override
     @logged
@@ -78,6 +80,8 @@ class NdjsonSink(DynamicSink[tuple[str, Packet]]):
     :arg write: Takes whole lines; standard output by default. A reader that has gone away
         (``BrokenPipeError``) ends the flow in order.
 
+    :arg ledger: Write the ledgers too.
+
     """
 
     def __init__(
@@ -86,8 +90,10 @@ class NdjsonSink(DynamicSink[tuple[str, Packet]]):
         reasons: Sequence[str],
         tally: Tally,
         write: Callable[[bytes], None] | None = None,
+        *,
+        ledger: bool = False,
     ) -> None:
-        self.names, self.reasons, self.tally = names, reasons, tally
+        self.names, self.reasons, self.tally, self.ledger = names, reasons, tally, ledger
         if write is None:
             _stdout()
         self._write = write or _to_stdout

@@ -39,7 +39,14 @@ __all__ = ["TerminalSink"]
 _START, _ERROR, _TEXT = int(Kind.START), int(Kind.ERROR), int(Kind.TEXT)
 _SHOWN = 12
 _REDRAW = 0.1  # seconds; drawn by the worker itself, for a second thread would write between two lines
-_COLOUR = {Action.WARN: "yellow", Action.REDACT: "magenta", Action.STEER: "cyan", Action.BLOCK: "bold red"}
+_COLOUR = {
+    Action.WARN: "yellow",
+    Action.REDACT: "magenta",
+    Action.STEER: "cyan",
+    Action.BLOCK: "bold red",
+    Action.WOULD_REDACT: "dim magenta",
+    Action.WOULD_BLOCK: "dim red",
+}
 
 
 @dataclass
@@ -116,7 +123,13 @@ class _Screen:
             name, reason = self._names[verdict["code"]], self._reasons[verdict["code"]]
             self._row(lane.stream).style = _COLOUR[action]
             lines.append(
-                _line(action.name.lower(), _COLOUR[action], lane.stream, f"{name} ", f"({where}) {reason}")
+                _line(
+                    action.name.lower().replace("_", " "),
+                    _COLOUR[action],
+                    lane.stream,
+                    f"{name} ",
+                    f"({where}) {reason}",
+                )
             )
         judged = set(packet.verdicts["finding"].tolist())
         for place, finding in enumerate(packet.findings):
@@ -197,7 +210,7 @@ def _plain(text: str) -> str:
 
 def _line(what: str, colour: str, stream: str, name: str, more: str) -> Text:
     """A line of the scroll-back: what happened, in which stream, and the rest."""
-    return Text.assemble((f"{what:>7} ", colour), f"{_plain(stream):<28.28} ", name, (_plain(more), "dim"))
+    return Text.assemble((f"{what:>12} ", colour), f"{_plain(stream):<28.28} ", name, (_plain(more), "dim"))
 
 
 class _Partition(StatelessSinkPartition[tuple[str, Packet]]):

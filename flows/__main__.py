@@ -1,4 +1,4 @@
-"""The ``midstream`` command: run a job, replay recordings, scan one text."""
+"""The ``midstream`` command: run a job, replay recordings, scan one text, look at rules and audit records."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 
 from connectors._stop import STOP
 from connectors._tally import Tally
+from flows import audits, listing, policies
 from flows.inflight import flow
-from flows.settings import Settings, load
+from flows.settings import Settings, load, secret
 from operators.slots import affinity_holds
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+app.add_typer(audits.app, name="audit")
 
 _UNSEEN, _WRONG, _BLOCKED = 1, 2, 3
 _RECOVERY_PARTS = 4
@@ -94,6 +96,17 @@ def scan(
         raise typer.Exit(_BLOCKED)
     if STOP.is_set() or not tally.finishes["stop"]:
         raise typer.Exit(_UNSEEN)
+
+
+@app.command()
+def rules(policy: Policy = None, json: Json = False) -> None:
+    """List the rules of a policy: what each does about a match, and what it costs."""
+    settings = _settings(policy, json)
+    try:
+        listed = listing.listed(policies.load(settings.policy, secret(settings.mask_key)))
+    except (ValueError, OSError) as error:
+        _wrong(str(error))
+    typer.echo(listing.as_json(listed) if json else listing.as_table(listed))
 
 
 def _given(**flags: Any) -> dict[str, Any]:

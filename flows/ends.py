@@ -1,4 +1,4 @@
-"""The two ends of a flow, as they are set: where streams come from, and where records go."""
+"""The ends of a flow, as they are set: where streams come from, and where records go."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from connectors._tally import Tally
+from connectors.audit import AuditSink
 from connectors.ndjson import NdjsonSink
 from connectors.replay import ReplayConfig, ReplaySource
 from connectors.simulate import SimulateConfig, SimulateSource
@@ -18,7 +19,7 @@ from flows.settings import Settings
 from operators.packet import Packet
 from operators.slots import slot_key, slot_of
 
-__all__ = ["Keyed", "sink", "source"]
+__all__ = ["Keyed", "record", "sink", "source"]
 
 Keyed = tuple[str, Packet]
 
@@ -52,4 +53,12 @@ def sink(
 ) -> Sink[Keyed]:
     """A live view for a person, JSON lines for everything else."""
     view = settings.output.format == "view" or (settings.output.format == "auto" and sys.stdout.isatty())
-    return TerminalSink(names, reasons, tally, total) if view else NdjsonSink(names, reasons, tally)
+    if view:
+        return TerminalSink(names, reasons, tally, total)
+    return NdjsonSink(names, reasons, tally, ledger=settings.output.ledger)
+
+
+def record(settings: Settings) -> Sink[Keyed] | None:
+    """Where audit records go, if they go anywhere."""
+    path = settings.audit.path
+    return AuditSink(path, [slot_key(slot) for slot in range(settings.slots)]) if path else None

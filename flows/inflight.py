@@ -10,6 +10,8 @@
           │
       features       gap length logprob surprisal novelty
           │
+       scorer        how much the last words sound like an injection (if the policy asks)
+          │
          dtw         known shapes in a signal
           │
       attractor      what regime a signal is in
@@ -17,6 +19,7 @@
        policy        what to do about all that
           │
        release       hold, mask, let go
+          ├────────────── audit      what was decided, on record (if it is wanted)
           │
      NDJSON | live view
 
@@ -26,6 +29,7 @@ Run it with ``python -m bytewax.run flows.inflight`` or ``midstream run``.
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import threading
 
@@ -38,35 +42,51 @@ from connectors._tally import Tally
 from flows import ends, policies, signals
 from flows.ends import Keyed
 from flows.judgement import Judgement
-from flows.settings import Settings, load
+from flows.settings import Settings, load, secret
 from operators.directory import Directory, Limits
 from operators.features import Features
+from operators.kernels.directory import number
+from operators.scorer import Scorer
 from operators.slots import stage
 
 __all__ = ["flow", "inflight", "warm"]
 
 
-def inflight(source: Source[Keyed], sink: Sink[Keyed], judgement: Judgement, limits: Limits) -> Dataflow:
-    """Wire the job; touches nothing."""
+def inflight(
+    source: Source[Keyed],
+    sink: Sink[Keyed],
+    judgement: Judgement,
+    limits: Limits,
+    record: Sink[Keyed] | None = None,
+    record_key: bytes = b"",
+) -> Dataflow:
+    """Wire the job; touches nothing. `record` takes audit records, made with `record_key`."""
     flow = Dataflow("inflight")
     packets = op.input("source", flow, source)
     # (slot, Packet)
     packets = stage("directory", packets, lambda: Directory(limits))
     packets = stage("gate", packets, judgement.gate)
     packets = stage("features", packets, Features)
+    if judgement.scores:
+        packets = stage("scorer", packets, Scorer)
     packets = stage("dtw", packets, judgement.dtw)
     if judgement.regimes:
         packets = stage("attractor", packets, judgement.attractor)
     packets = stage("policy", packets, judgement.policy)
     packets = stage("release", packets, judgement.release, last=True)
     op.output("sink", packets, sink)
+    if record:
+        audit = stage("audit", packets, lambda: judgement.audit(record_key), last=True)
+        op.output("record", audit, record)
     return flow
 
 
 def flow(settings: Settings | None = None, tally: Tally | None = None) -> Dataflow:
     """The job as it is set: what Bytewax runs."""
     settings, tally = settings or load(), tally or Tally()
-    judgement = policies.load(settings.policy)
+    judgement = policies.load(settings.policy, secret(settings.mask_key), fail_open=settings.fail_open)
+    if settings.fail_open:
+        print("WARNING: fail_open is set: text that cannot be processed LEAVES UNVETTED", file=sys.stderr)
     patience = threading.Timer(
         2.0, print, ["compiling the kernels, once on this machine ..."], {"file": sys.stderr}
     )
@@ -77,24 +97,30 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     signals.handle()
     source, total = ends.source(settings)
     sink = ends.sink(settings, judgement.names, judgement.reasons, tally, total)
-    return inflight(source, sink, judgement, settings.limits.of_a_stream())
+    limits, record_key = settings.limits.of_a_stream(), secret(settings.audit.key)
+    return inflight(source, sink, judgement, limits, ends.record(settings), record_key)
 
 
 def warm(judgement: Judgement) -> None:
     """Compile every kernel now, so that no token waits for it; and let the garbage collector pass over
     what the compiler leaves behind, 130,000 objects, so that no token waits for that either.
+
+    Where nothing is compiled yet, a process beside this one compiles half of it into the cache.
     """
-    for made in (
-        Directory(),
-        judgement.gate(),
-        Features(),
-        judgement.dtw(),
-        judgement.policy(),
-        judgement.release(),
-    ):
+    Directory().warm()
+    beside = None
+    if number.stats.cache_misses:
+        half = [sys.executable, "-m", "operators.kernels", "gate"]
+        beside = subprocess.Popen(half, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for made in (Features(), judgement.dtw(), judgement.policy(), judgement.release()):
         made.warm()
+    if judgement.scores:
+        Scorer().warm()
     if judgement.regimes:
         judgement.attractor().warm()
+    if beside:
+        beside.wait()
+    judgement.gate().warm()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # packets make no cycles: 8 % more deltas a second than with 700

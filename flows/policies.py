@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from flows.judgement import Judgement, PackFile, PolicyFile
+from flows.judgement import Judgement, PackFile, PolicyFile, RuleEntry
 from operators.gate import Gate
 from operators.packet import Action, Delta, Kind, pack
 
@@ -29,25 +29,37 @@ DEFAULT = "default"
 File = TypeVar("File", bound=BaseModel)
 
 
-def load(path: str) -> Judgement:
+def load(path: str, mask_key: bytes = b"", *, fail_open: bool = False) -> Judgement:
     """The policy in the file `path`, or the shipped one for the name ``default``.
+
+    :arg path: A file, or ``default``.
+
+    :arg mask_key: Of the masks that are hashes.
+
+    :arg fail_open: Let what a stage could not process leave unvetted.
+
+    :returns: The policy, checked.
 
     :raises ValueError: If the file cannot be read or says something that cannot be; the message names
         the file, the key and what would be right.
     """
     if path == DEFAULT:
-        return _judgement(_parse(path, _shipped(DEFAULT), PolicyFile), path)
+        return _judgement(_parse(path, _shipped(DEFAULT), PolicyFile), path, mask_key, fail_open)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"policy {path}: {error}"
         raise ValueError(msg) from error
-    return _judgement(_parse(path, text, PolicyFile), path)
+    return _judgement(_parse(path, text, PolicyFile), path, mask_key, fail_open)
 
 
-def _judgement(file: PolicyFile, path: str) -> Judgement:
-    entries = [rule for name in file.packs for rule in _pack(name, path).rules] + list(file.rules)
-    made = Judgement(tuple(entries), file.thresholds, file.patterns, file.regimes, file.actions)
+def _judgement(file: PolicyFile, path: str, mask_key: bytes, fail_open: bool) -> Judgement:
+    entries = [rule for name in file.packs for rule in _of_a_kind(_pack(name, path))]
+    entries += _of_a_kind(PackFile(rules=file.rules))
+    made = Judgement(
+        tuple(entries), file.thresholds, file.patterns, file.regimes, file.actions,
+        file.monitor, mask_key, fail_open,
+    )  # fmt: skip
     twice = sorted({name for name in made.names if made.names.count(name) > 1})
     if twice:
         msg = f"policy {path}: {twice[0]!r} is the name of two things; every name must be different"
@@ -57,25 +69,45 @@ def _judgement(file: PolicyFile, path: str) -> Judgement:
         known = ", ".join(made.names)
         msg = f"policy {path}: actions.{unknown[0]} is the name of nothing in this policy: {known}"
         raise ValueError(msg)
-    analyses = zip(made.names[len(entries) :], made.actions[len(entries) :], strict=True)
-    blind = [name for name, action in analyses if action == Action.REDACT]
-    if blind:
-        msg = f"policy {path}: {blind[0]!r} cannot redact: only a rule knows what to cover"
-        raise ValueError(msg)
-    if made.overrides.get("undecided", "block") != "block":
-        msg = f"policy {path}: actions.undecided must be block: what cannot be decided cannot be released"
-        raise ValueError(msg)
+    _check_actions(made, path)
     try:
         gate = made.gate()
         made.dtw()
         if made.regimes:
             made.attractor()
         made.policy()
+        made.release()
     except ValueError as error:
         msg = f"policy {path}: {error}"
         raise ValueError(msg) from error
     _check_examples(made, gate, path)
     return made
+
+
+def _check_actions(made: Judgement, path: str) -> None:
+    """What is done about a thing must be possible."""
+    first, acted = len(made.entries), list(zip(made.names, made.actions, strict=True))
+    blind = [name for name, action in acted[first:] if action in {Action.REDACT, Action.WOULD_REDACT}]
+    if blind:
+        msg = f"policy {path}: {blind[0]!r} cannot redact: only a rule knows what to cover"
+        raise ValueError(msg)
+    for entry, (name, action) in zip(made.entries, acted, strict=False):
+        if entry.detect and action == Action.REDACT:
+            msg = f"policy {path}: rule {name!r} cannot redact: with detect = true its match may have left"
+            raise ValueError(msg)
+        if entry.mask == "hash" and action == Action.REDACT and not made.mask_key:
+            msg = (
+                f'policy {path}: rule {name!r}: mask = "hash" needs the key of the hashes: set mask_key, '
+                f"best as MIDSTREAM_MASK_KEY"
+            )
+            raise ValueError(msg)
+    if made.overrides.get("undecided", "block") != "block":
+        msg = f"policy {path}: actions.undecided must be block: what cannot be decided cannot be released"
+        raise ValueError(msg)
+
+
+def _of_a_kind(pack: PackFile) -> list[RuleEntry]:
+    return [rule if rule.kind else rule.model_copy(update={"kind": pack.kind}) for rule in pack.rules]
 
 
 def _check_examples(made: Judgement, gate: Gate, path: str) -> None:
@@ -102,6 +134,7 @@ def _matches(gate: Gate, texts: Sequence[str]) -> list[set[int]]:
     ]
     packet = pack(0, said, now=0)
     packet.deltas["row"] = packet.deltas["lane"]
+    packet.deltas["begin"][1::2] = packet.deltas["chars"][::2]  # a lane closes at its end
     opened = packet.opened.copy()
     opened.resize(len(texts), refcheck=False)
     opened["row"] = range(len(texts))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -27,7 +27,7 @@ from pydantic_settings import (
 
 from operators.directory import Limits
 
-__all__ = ["Settings", "load"]
+__all__ = ["Settings", "load", "secret"]
 
 _PREFIX, _DELIMITER = "MIDSTREAM_", "__"
 _KiB, _MiB = 1 << 10, 1 << 20
@@ -85,6 +85,21 @@ class OutputSettings(_Section):
 
     format: Literal["auto", "json", "view"] = "auto"
     """``auto``: a live view on a terminal, JSON lines elsewhere."""
+    ledger: bool = False
+    """JSON lines: what holding back cost, by stream and rule, when a stream ends."""
+
+
+Key = Annotated[SecretStr, Field(min_length=16)]
+"""A secret that signs or hashes; a short one could be tried."""
+
+
+class AuditSettings(_Section):
+    """``[audit]``: the record of what was decided, for those who must prove it later."""
+
+    path: str = ""
+    """A file that lines are added to; none is kept if empty."""
+    key: Key | None = None
+    """Signs the chain: without it, who can write the file can also forge it."""
 
 
 class Settings(BaseSettings):
@@ -100,6 +115,10 @@ class Settings(BaseSettings):
 
     policy: Annotated[str, Field(min_length=1)] = "default"
     """A policy file, or the name of the shipped one."""
+    mask_key: Key | None = None
+    """Of masks that are hashes: one value has one hash as long as the key stays."""
+    fail_open: bool = False
+    """Let text leave unvetted where a stage could not process it, in place of ending its stream."""
     slots: Annotated[int, Field(ge=1, le=64)] = 8
     """Shards of the state: fixed for the life of a deployment; 4-8 a worker."""
     batch: Annotated[int, Field(ge=1, le=65_536)] = 256
@@ -108,6 +127,7 @@ class Settings(BaseSettings):
     replay: ReplaySettings = ReplaySettings()
     simulate: SimulateSettings = SimulateSettings()
     output: OutputSettings = OutputSettings()
+    audit: AuditSettings = AuditSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -121,6 +141,11 @@ class Settings(BaseSettings):
         """Flags, environment, file; first wins."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, InitSettingsSource(settings_cls, _file()[1])
+
+
+def secret(key: SecretStr | None) -> bytes:
+    """The bytes of a key, none where there is none."""
+    return key.get_secret_value().encode() if key else b""
 
 
 def load(flags: Mapping[str, Any] | None = None) -> Settings:

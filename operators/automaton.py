@@ -1,39 +1,53 @@
-"""Rules become tables: the automaton that `kernels.match` walks.
+r"""Rules become automata: the tables that ``kernels.match`` walks.
 
-Strategy. interegular parses an expression and builds its minimal automaton; all rules share one table of
-moves over classes of characters that no rule tells apart, ASCII each by itself and one class for all
-beyond. The tables depend on the rules alone: a saved thread is a state's number, so the number must be the
-same in every process.
+Strategy. The rules' characters become symbols (``operators.symbols``), the rules of a *bank* (plain or
+folded, holding text back or only detecting) a few machines (``operators.subsets``), the machines one set of
+arrays (``operators.tables``). A bank would be one machine if its rules did not multiply each other's states:
+plain rules are dealt out in the order given, as many to a machine as go together; those that multiply the
+states of the others get machines of their own. The tables depend on the rules alone: a saved thread is the
+number of a state.
 
-The dialect: alternation, groups without capture, classes, counted repeats, ``(?i:...)``; ASCII in the
-expression, any character in a negated class or ``.``; no anchors, no look-around (``bounded`` puts a
-match between word boundaries; words are ASCII, so that a card number in Chinese text is one), no match
-of the empty string. A rule without a finite longest match must say with ``longest`` how much it may hold
-back: a longer match is found in pieces.
+A rule that would need too many positions or states is refused by name. Rules that only together need too
+many are refused with those that take part in most of the states.
+
+The dialect. Plain rules: Python's ``re`` with words, digits and spaces in ASCII; alternation, groups, at
+most one of them with capture, classes, ``.``, greedy repeats, the flags i, s and x, ``\b`` as the first or
+last thing; no other anchors, look-around, back-references, lazy or possessive repeats. Folded rules:
+letters, digits, ``.``, groups, ``|``, ``?``, ``{n,m}``; spaces mean nothing. A folded rule whose letters are
+all ASCII is also found in rot13, and mirrored. No rule matches the empty string.
+
+Where a match stands. A folded match begins where a word does, or at a letter of a script without spaces; so
+does its mirror image, in the order in which it is read. With ``bounded`` no word character stands before or
+after a match.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, NamedTuple
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
-import interegular
 import numpy as np
-from numpy.typing import NDArray
 
-from operators.kernels import match
+from operators import alphabet, dialect
+from operators.dialect import Node
+from operators.subsets import Machine, Part
+from operators.symbols import Symbols
+from operators.tables import CHECKED, FINAL, LATER, NOW, Automaton, Ways, double_array, listed, openings
 
-__all__ = ["MAX_HOLD", "Automaton", "Rule", "compiled"]
+__all__ = ["MAX_HOLD", "MAX_POSITIONS", "Automaton", "Rule", "compiled"]
 
 MAX_HOLD = 512
 """Characters a rule may hold back at most. An e-mail address takes 254 (RFC 5321, erratum 1690)."""
 
-MAX_STATES = 20_000
-_MAX_SETS = 4_000
-_TWINS = 4  # threads of one state that may live beside each other because only the later has a match
-_OTHER = 128
-_WORD = np.array([chr(c).isalnum() or chr(c) == "_" for c in range(_OTHER)] + [False], np.uint8)
+MAX_POSITIONS = 4_096
+"""Positions of one expression."""
+
+_NEVER = 1 << 30
+_SHARES = 3_000, 200_000  # positions in one construction: phrases do not multiply
+_SHOWN = 120  # characters of an expression in a message
 
 
 @dataclass(frozen=True)
@@ -42,138 +56,198 @@ class Rule:
 
     name: str
     pattern: str
+    folded: bool = False
+    """Matched on letters only, each with its disguises."""
     bounded: bool = False
     """A match must not touch a word character before or after it."""
     longest: int = 0
-    """Characters a match may hold back; 0: the expression itself is bounded."""
+    """Characters a match may hold back; 0: as many as the expression can match."""
+    check: str = ""
+    """What must say yes to the text of a match."""
+    near: str = ""
+    """What must stand before a match."""
+    detect: bool = False
+    """Matches are reported and hold nothing back."""
+    eager: bool = False
+    """Decided at the first end that a match can have."""
 
 
-class Automaton(NamedTuple):
-    """The tables of `kernels.match.advance`, all rules in one state space."""
+class _Read(NamedTuple):
+    """A rule as its expression says."""
 
-    classes: NDArray[np.uint8]
-    word: NDArray[np.uint8]
-    move: NDArray[np.int32]
-    accept: NDArray[np.uint8]
-    final: NDArray[np.uint8]
-    rule_of: NDArray[np.int32]
-    opens: NDArray[np.int32]
-    opening: NDArray[np.int32]
-    bounded: NDArray[np.uint8]
-    longest: NDArray[np.int32]
-    threads: int
+    trees: tuple[Node, ...]
+    begins: bool
+    edge: bool
+    longest: int
+    hold: int
 
 
-@cache
+@lru_cache(maxsize=4)
 def compiled(rules: tuple[Rule, ...]) -> Automaton:
-    """The tables of all rules. States are numbered in the order in which ASCII reaches them, for the
-    numbers that interegular gives follow the hashes of a process, and a saved thread must find its
-    state again in the next.
+    """The tables of all rules. 400 rules of the shipped kinds, about 96,000 states, take 2 to 3 s.
+
+    :raises ValueError: If a rule is outside the dialect, matches nothing or the empty string, may hold back
+        more than MAX_HOLD characters, or needs more than its budget, or all together do.
     """
-    machines = [_machine(rule) for rule in rules]
-    moves: list[list[int]] = []
-    accept: list[bool] = []
-    rule_of: list[int] = []
-    starts: list[int] = []
-    for place, (fsm, live) in enumerate(machines):
-        symbols = [fsm.alphabet[chr(c)] for c in range(_OTHER)]
-        symbols.append(fsm.alphabet[interegular.fsm.anything_else])
-        starts.append(len(moves))
-        number, waiting = {fsm.initial: len(moves)}, [fsm.initial]
-        for state in waiting:
-            ways = fsm.map.get(state, {})
-            row = []
-            for symbol in symbols:
-                reached = ways.get(symbol)
-                if reached in live and reached not in number:
-                    number[reached] = starts[-1] + len(waiting)
-                    waiting.append(reached)
-                row.append(number.get(reached, match.DEAD))
-            moves.append(row)
-            accept.append(state in fsm.finals)
-            rule_of.append(place)
-    whole = np.array(moves, np.int32).reshape(len(moves), _OTHER + 1)
-    move, classes = np.unique(whole, axis=1, return_inverse=True)
-    move = np.ascontiguousarray(move)
-    opening = [[int(move[start, c]) for start in starts if move[start, c] >= 0] for c in range(move.shape[1])]
-    bounded = np.array([rule.bounded for rule in rules], np.uint8)
-    rule_index = np.array(rule_of, np.int32)
-    final = np.array(accept, np.uint8) & (move < 0).all(axis=1)
-    longest = [_longest(rule, *machine) for rule, machine in zip(rules, machines, strict=True)]
+    return _tables(rules, [_read(rule) for rule in rules])
+
+
+def _read(rule: Rule) -> _Read:
+    try:
+        said = dialect.parse(rule.pattern, folded=rule.folded)
+        longest = _longest(rule, said.tree)
+        trees = [said.tree]
+        if rule.folded and said.ascii:
+            turned = dialect.parse(rule.pattern, folded=True, spelling=dialect.rot13)
+            trees += [turned.tree, dialect.mirrored(said.tree)]
+    except ValueError as error:
+        msg = f"{_named(rule)}: {error}"
+        raise ValueError(msg) from error
+    closed = said.tree.longest <= longest
+    return _Read(
+        tuple(trees),
+        rule.folded or rule.bounded or said.begins,
+        rule.bounded or said.ends,
+        longest,
+        _NEVER if closed else longest or MAX_HOLD,
+    )
+
+
+def _longest(rule: Rule, tree: Node) -> int:
+    """The rule's worst hold-back in characters; 0 if it is detect-only and has none.
+
+    :raises ValueError: If the expression cannot be a rule.
+    """
+    problem = ""
+    if tree.shortest >= dialect.ENDLESS:
+        problem = "it matches nothing"
+    elif tree.nullable:
+        problem = "it matches the empty string"
+    elif tree.size > MAX_POSITIONS:
+        problem = f"{tree.size} positions when its repeats are written out, the budget is {MAX_POSITIONS}"
+    elif rule.longest and not tree.shortest <= rule.longest <= MAX_HOLD:
+        problem = (
+            f"longest = {rule.longest} is not between its shortest match, {tree.shortest} characters, and "
+            f"{MAX_HOLD}"
+        )
+    elif not rule.longest and tree.longest > MAX_HOLD and not rule.detect:
+        problem = (
+            f"it may match more than {MAX_HOLD} characters; say how many it may hold back, longest = "
+            f"{min(tree.shortest, MAX_HOLD)}..{MAX_HOLD}, or detect = true"
+        )
+    if problem:
+        raise ValueError(problem)
+    return min(rule.longest or tree.longest, tree.longest) % dialect.ENDLESS
+
+
+def _tables(rules: tuple[Rule, ...], read: list[_Read]) -> Automaton:
+    symbols = [Symbols(dialect.WORD, folded=False), Symbols(alphabet.words(), folded=True)]
+    for rule, one in zip(rules, read, strict=True):
+        for tree in one.trees:
+            symbols[rule.folded].learn(tree)
+    for form in symbols:
+        form.settle()
+    edge = [one.edge for one in read]
+    checked = [1 if rule.check else 2 if rule.near else 0 for rule in rules]
+    holds = np.array([one.hold for one in read], np.int32)
+    keys: list[tuple[int, ...]] = []
+    ways = Ways([0], [], [])
+    widths: list[int] = []
+    starts: list[list[int]] = []
+    bank_at = [0]
+    hold, lead = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for bank in range(4):
+        folded, detect = bool(bank & 1), bank >= 2
+        members = [r for r, rule in enumerate(rules) if rule.folded == folded and rule.detect == detect]
+        waiting, aside = _shares(members, read, _SHARES[folded]), list[int]()
+        while waiting or aside:
+            if not waiting:
+                waiting, aside = [aside], []
+            made, left = _machine(rules, read, symbols[folded], waiting.pop(0), len(keys))
+            aside = sorted([*aside, *left])
+            starts.append(made.starts)
+            keys += made.keys
+            ways.at.extend([len(ways.sets) + at for at in made.ways.at[1:]])
+            ways.sets.extend(made.ways.sets)
+            ways.targets.extend(made.ways.targets)
+            widths += [symbols[folded].count] * len(made.keys)
+            at, positions = listed(made.keys)
+            alive = np.array(made.rule_of, np.int32)[positions]
+            hold.append(np.maximum.reduceat(holds[alive], at[:-1]))
+            lead.append(np.minimum.reduceat(alive, at[:-1]))
+        bank_at.append(len(starts))
+    flags = [FINAL * (begin == end) for begin, end in pairwise(ways.at)]
+    now: list[tuple[int, ...]] = [()] * len(keys)
+    later: list[tuple[int, ...]] = [()] * len(keys)
+    for state, key in enumerate(keys):
+        accepts = key[: bisect_left(key, len(rules))]
+        if accepts:
+            now[state] = tuple(r for r in accepts if not (edge[r] or checked[r]))
+            later[state] = tuple(r for r in accepts if edge[r] or checked[r])
+            flags[state] |= (
+                NOW * bool(now[state])
+                | LATER * bool(later[state])
+                | CHECKED * any(checked[r] > 0 for r in later[state])
+            )
+    width = max(form.count for form in symbols)
+    base, other, check, follower = double_array(ways, widths, width)
+    opening_at, opening = openings(bank_at, starts, ways, width)
+    single, spelt_at, spelt = alphabet.code_points()
+    word = np.zeros((2, width), np.uint8)
+    for row, letters in enumerate(symbols):
+        word[row, : letters.count] = letters.words
+    now_at, now_all = listed(now)
+    later_at, later_all = listed(later)
     return Automaton(
-        classes.astype(np.uint8).reshape(-1), _WORD, move, np.array(accept, np.uint8),
-        (final & ~bounded[rule_index].astype(np.bool_)).astype(np.uint8), rule_index,
-        np.cumsum([0, *map(len, opening)]).astype(np.int32),
-        np.array([s for states in opening for s in states], np.int32),
-        bounded, np.array(longest, np.int32),
-        _TWINS + sum(_threads(fsm, live) for fsm, live in machines),
+        symbols[0].table(single), symbols[1].table(single), spelt_at, spelt, word,
+        np.array(bank_at, np.int32), np.array(starts, np.int32).reshape(-1, 2), opening_at, opening,
+        np.column_stack([base, other, np.array(flags, np.int32), np.concatenate(hold)]),
+        np.column_stack([check, follower]),
+        now_at, now_all, later_at, later_all, np.concatenate(lead),
+        np.array(edge, np.uint8), np.array(checked, np.uint8),
+        np.array([rule.eager for rule in rules], np.uint8),
+        np.array([one.longest for one in read], np.int32),
     )  # fmt: skip
 
 
-def _machine(rule: Rule) -> tuple[Any, set[Any]]:
-    """The minimal automaton of a rule and its states that can still accept.
+def _shares(members: list[int], read: list[_Read], most: int) -> list[list[int]]:
+    """Rules that stand together, as many as one construction deals with in good time."""
+    shares: list[list[int]] = []
+    size = most
+    for rule in members:
+        own = sum(tree.size for tree in read[rule].trees)
+        if size + own > most:
+            shares.append([])
+            size = 0
+        shares[-1].append(rule)
+        size += own
+    return shares
 
-    :raises ValueError: If the rule is outside the dialect or too large.
+
+def _machine(
+    rules: tuple[Rule, ...], read: list[_Read], symbols: Symbols, members: list[int], first: int
+) -> tuple[Machine, list[int]]:
+    """One automaton of as many of the rules as go together, and those that are left for others.
+
+    Most rules add their states to those of the others. A few run along beside all of them and multiply
+    them, such as an address whose words may be any: these are set aside.
+
+    :raises ValueError: If a rule is too large even alone.
     """
-    try:
-        fsm = interegular.parse_pattern(rule.pattern).to_fsm().reduce()  # type: ignore[no-untyped-call]
-    except (interegular.InvalidSyntax, interegular.Unsupported, NotImplementedError) as error:
-        msg = f"rule {rule.name!r}: {rule.pattern!r} is not in the dialect: {error}"
-        raise ValueError(msg) from error
-    live = {state for state in fsm.states if fsm.islive(state)}
-    if not live or fsm.initial in fsm.finals:
-        msg = f"rule {rule.name!r}: {rule.pattern!r} matches {'the empty string' if live else 'nothing'}"
-        raise ValueError(msg)
-    if len(live) > MAX_STATES:
-        msg = f"rule {rule.name!r}: {len(live)} states, the budget is {MAX_STATES}"
-        raise ValueError(msg)
-    foreign = [c for c in fsm.alphabet if isinstance(c, str) and not c.isascii()]
-    if foreign:
-        msg = f"rule {rule.name!r}: {foreign[0]!r} is not ASCII; only negated classes and '.' reach beyond"
-        raise ValueError(msg)
-    return fsm, live
+    aside: list[int] = []
+    while True:
+        parts = [Part(r, tree, read[r].begins) for r in members for tree in read[r].trees]
+        made = Machine(len(rules), symbols, parts, first)
+        if made.build(len(members)):
+            return made, sorted(aside)
+        if len(members) == 1:
+            msg = f"{_named(rules[members[0]])}: {made.too_large()}"
+            raise ValueError(msg)
+        multiply = made.multiplying()
+        aside += multiply
+        members = [r for r in members if r not in multiply]
 
 
-def _threads(fsm: Any, live: set[Any]) -> int:
-    """The most threads of a rule that can live at once: the largest set of states that some text
-    reaches when a start begins at every character. All states, where the sets are too many to visit.
-    """
-    seen: set[frozenset[Any]] = {frozenset()}
-    waiting = list(seen)
-    symbols = {symbol for ways in fsm.map.values() for symbol in ways}
-    while waiting and len(seen) <= _MAX_SETS:
-        states = waiting.pop() | {fsm.initial}
-        for symbol in symbols:
-            reached = frozenset(fsm.map.get(state, {}).get(symbol) for state in states) & live
-            if reached not in seen:
-                seen.add(reached)
-                waiting.append(reached)
-    return len(live) if waiting else max(map(len, seen))
-
-
-def _longest(rule: Rule, fsm: Any, live: set[Any]) -> int:
-    """Characters a thread may hold back.
-
-    :raises ValueError: If that is not bounded, above the budget, or less than a match takes.
-    """
-    layer, shortest, steps = {fsm.initial}, 0, 0
-    while layer and steps <= MAX_HOLD:
-        layer = {way for state in layer for way in fsm.map.get(state, {}).values() if way in live}
-        steps += 1
-        if not shortest and layer & fsm.finals:
-            shortest = steps
-    longest = rule.longest or (steps - 1 if not layer else 0)
-    if not 0 < longest <= MAX_HOLD:
-        msg = (
-            f"rule {rule.name!r}: {rule.pattern!r} may match more than {MAX_HOLD} characters; say how many "
-            f"it may hold back: longest = 1..{MAX_HOLD}"
-        )
-        raise ValueError(msg)
-    if not 0 < shortest <= longest:
-        takes = shortest or f"more than {MAX_HOLD}"
-        msg = (
-            f"rule {rule.name!r}: its shortest match takes {takes} characters, longest = {longest} would let "
-            f"the first of them go"
-        )
-        raise ValueError(msg)
-    return longest
+def _named(rule: Rule) -> str:
+    short = rule.pattern if len(rule.pattern) <= _SHOWN else rule.pattern[:_SHOWN] + "..."
+    return f"rule {rule.name!r}: {short!r}"

@@ -1,18 +1,19 @@
 """Find what rules describe, while it is being said, and tell how far each lane is decided.
 
-Strategy. A rule is a regular expression, compiled once to a deterministic automaton (interegular
-does the parsing and the construction) over classes of characters; `kernels.match` walks all rules at
-once over the text as it arrives. What a thread still holds undecided is exactly the text that could
-become a match: everything before it is vetted, and the watermark says so. The gate decides nothing
-else. Whether a match is masked, blocks the stream or only warns is the policy's affair.
+Strategy. A lane is read in several ways at once: as it stands and as letters alone (`kernels.reading`), and
+so is what base64, hex and escapes hide in it (`kernels.decoding`). `kernels.match` walks every rule over the
+readings it belongs to, as the text arrives. What could still become a match is exactly what is held
+undecided: everything before it is vetted, and the watermark says so. The gate decides nothing else. Whether
+a match is masked, blocks the stream or only warns is the policy's affair.
 
-The dialect of the expressions is that of ``operators.automaton``. Matches are leftmost, then longest,
-per rule; rules do not hide each other's matches.
+A rule may have more to say than an automaton can: that is asked of `operators.evidence`, behind a match only.
+The dialect of the expressions is that of ``operators.automaton``. Matches are leftmost, then longest, per
+rule; rules do not hide each other's.
 
-State: the live threads of each open lane (``state_bytes``). Emits: a FINDING with the delta that
-decides it, a VETTED with every text delta and every close. Cost: about 0.3 us a delta of four characters
-under the shipped rules, more where many threads live. Raises: :class:`ValueError` while it is built, for
-a rule outside the dialect or above the budget; nothing on any text.
+State: threads and entries of each walker, the decoders, the last bytes of each open lane
+(``state_bytes``). Emits: a FINDING with the delta that decides it, a VETTED with every text delta and
+every close. Cost: see ``benches.bench_gate``. Raises: :class:`ValueError` while it is built, for a rule
+with an unknown check; nothing on any text.
 """
 
 from __future__ import annotations
@@ -23,14 +24,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.automaton import Rule, compiled
+from operators import reading, recent
+from operators.automaton import MAX_HOLD, Automaton, Rule
 from operators.columns import Columns
-from operators.kernels import match
-from operators.packet import DELTA, FINDING, OPENED, VETTED, Kind, Packet, Reach, column, joined
+from operators.evidence import Evidence
+from operators.kernels import decoding, match
+from operators.kernels import reading as readings
+from operators.packet import DELTA, FINDING, OPENED, VETTED, Kind, Packet, Reach, Table, column, empty, joined
+from operators.recent import Recent
 
 __all__ = ["Gate"]
 
-_ROOM = 1024  # matches taken from the kernel at once, beside those that one delta can bring
+_THREADS, _SOME, _FEW = (
+    64,
+    24,
+    10,
+)  # of a walker over the text itself; over what is decoded; if it only detects
+_ENTRIES = 8
+_ROOM = 1024  # matches taken from the kernel at once, beside those that one symbol can bring
+_HOLD = MAX_HOLD + 128  # characters that a lane holds back at most: what a rule may, and unseen ones within
+_CHARS = 1 << 14  # room for characters of all layers, beside what one delta can bring
+_TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)
+_PLAIN = 0
+
+
+def _walkers(bank_at: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Reading, bank, whether it holds text back, and its share of a lane's threads and entries, for each
+    layer and bank that has rules. Banks: plain and folded rules, and those that only detect, which wait
+    for nothing.
+    """
+    banks = [(bank & 1, bank, bank < 2) for bank in range(4) if bank_at[bank] < bank_at[bank + 1]]
+    kinds = [(2 * layer + form, *bank) for layer in range(len(reading.LAYERS)) for form, *bank in banks]
+    threads = np.cumsum(
+        [0, *(_THREADS if reads < 2 else _SOME if holds else _FEW for reads, _, holds in kinds)]
+    )
+    entries = np.cumsum([0, *(_ENTRIES if each[0] < 2 else _ENTRIES // 2 for each in kinds)])
+    table = np.array(kinds, np.int32).reshape(-1, 3)
+    return np.column_stack([table, threads[:-1], threads[1:], entries[:-1], entries[1:]]).astype(np.int32)
+
+
+_WALKED = ("stuck", "vetted", "previous", "ended", "loose", "live", "entered", "state", "start", "entry")
 
 
 class Gate:
@@ -38,28 +71,39 @@ class Gate:
     stands for a lane that could not be decided (too many threads), which nobody may release.
     """
 
-    def __init__(self, rules: Sequence[Rule], codes: Sequence[int]) -> None:
+    def __init__(self, automaton: Automaton, rules: Sequence[Rule], codes: Sequence[int]) -> None:
         if len(codes) != len(rules) + 1:
             msg = f"gate: {len(rules)} rules need {len(rules) + 1} codes, got {len(codes)}"
             raise ValueError(msg)
-        if len(rules) > 64:
-            msg = f"gate: {len(rules)} rules, the matcher takes 64"
-            raise ValueError(msg)
+        self._evidence = Evidence(rules)
         self._codes = np.array(codes, np.int32)
-        self._automaton = compiled(tuple(rules))
-        threads = self._automaton.threads
+        tables, self._walkers = automaton, _walkers(automaton.bank_at)
+        self._alphabets = (tables.plain_of, tables.letter_of, tables.spelt_at, tables.spelt)
+        self._tables = (
+            self._walkers, tables.word, tables.opening_at, tables.opening,
+            tables.states, tables.cells, tables.now_at, tables.now, tables.later_at, tables.later,
+            tables.lead, tables.edge, tables.checked, tables.eager,
+        )  # fmt: skip
+        accepts = int(np.diff(tables.now_at).max(initial=0) + np.diff(tables.later_at).max(initial=0))
+        self._asked = np.empty(((_THREADS + 1) * accepts + 1, 5), np.int32)
+        walkers = (len(self._walkers),)
+        threads, self._entries = (int(self._walkers[:, end].max(initial=0)) for end in (4, 6))
         self._state = Columns(
             1,
-            reads=self._automaton[:10],
-            position=(np.int64, ()), previous=(np.uint8, ()), count=(np.int32, ()),
-            state=(np.int32, (threads,)), begin=(np.int64, (threads,)), best=(np.int64, (threads,)),
-            cut=(np.int64, (max(len(rules), 1),)),
+            reads=(*automaton, self._walkers, reading.LAYERS),
+            stuck=(np.uint8, ()), vetted=(np.int32, ()),
+            previous=(np.uint8, walkers), ended=(np.int32, walkers), loose=(np.int32, walkers),
+            live=(np.int16, walkers), entered=(np.int16, walkers),
+            state=(np.int32, (threads,)), start=(np.int32, (threads,)), entry=(np.int32, (self._entries, 4)),
+            told=(np.int32, (_ENTRIES, 3)), tolds=(np.int32, ()), **recent.SPEC,
+            position=(np.int32, ()),
+            decoding=(np.int32, (reading.STATE,)), between=(np.int32, (len(reading.LAYERS),)),
         )  # fmt: skip
 
     @property
     def hold(self) -> int:
         """The most characters a lane can be held back: what `release` must have room for."""
-        return int(self._automaton.longest.max(initial=0)) + 1
+        return _HOLD + 1
 
     @property
     def state_bytes(self) -> int:
@@ -74,50 +118,114 @@ class Gate:
 
     def update(self, packet: Packet) -> Packet:
         """The packet with its matches and watermarks."""
-        self._state.open(packet.opened["row"])
-        deltas, state, tables = packet.deltas, self._state, self._automaton
-        start, end = column(deltas, "start"), column(deltas, "end")
-        upto = np.full(len(deltas), -1, np.int64)
-        most = int((end - start).max(initial=0)) * (len(self._codes) - 1) + tables.threads
-        found = np.empty((most + _ROOM, 6), np.int64)
-        findings, first = [packet.findings], 0
-        arguments = (
-            column(deltas, "row"), column(deltas, "kind"), start, end,
-            np.frombuffer(packet.text, np.uint8), int(Kind.TEXT), int(Kind.CLOSE),
-            *tables[:10],
-            state["position"], state["previous"], state["count"],
-            state["state"], state["begin"], state["best"], state["cut"],
-            found, upto,
-        )  # fmt: skip
-        while first < len(deltas):
-            matches, first = match.advance(*arguments, first)
-            if matches:
-                findings.append(self._findings(deltas, found[:matches]))
-        self._state.close(packet.closed_rows())
-        return packet.having(findings=joined(*findings), vetted=_vetted(deltas, upto))
+        state, deltas = self._state, packet.deltas
+        state.open(packet.opened["row"])
+        kinds, ends = column(deltas, "kind"), column(deltas, "begin") + deltas["chars"]
+        said = (kinds == _TEXT) | (kinds == _CLOSE)
+        upto, lead = np.where(said & (deltas["row"] >= 0), ends, -1), np.full(len(deltas), -1, np.int32)
+        findings = packet.findings
+        if len(deltas) and len(self._walkers):
+            upto, lead, fresh = self._read(packet, kinds)
+            findings = joined(findings, fresh)
+        state.close(packet.closed_rows())
+        return packet.having(findings=findings, vetted=self._vetted(deltas, upto, lead))
 
-    def _findings(self, deltas: NDArray[Any], found: NDArray[np.int64]) -> NDArray[Any]:
+    def _read(self, packet: Packet, kinds: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any], Table]:
+        """Walk the packet: each delta's watermark, the rule that holds back what follows it, the matches."""
+        deltas, state = packet.deltas, self._state
+        rows, starts, ends = column(deltas, "row"), column(deltas, "start"), column(deltas, "end")
+        places = np.where(kinds == _TEXT, deltas["chars"], np.where(kinds == _CLOSE, 1, -1)).astype(np.int32)
+        places[rows < 0] = -1
+        char_at = np.cumsum(np.maximum(places, 0), dtype=np.int32)
+        marks, lengths = np.empty(char_at[-1], np.int32), column(deltas, "begin")
+        char_at -= np.maximum(places, 0)
+        marks[char_at[(kinds == _CLOSE) & (rows >= 0)]] = lengths[(kinds == _CLOSE) & (rows >= 0)]
+        first, last = np.zeros((2, len(deltas), reading.READINGS), np.int32)
+        room = _CHARS + decoding.ROOM + 8 * int((ends - starts).max())
+        chars, symbols = np.empty((room, 4), np.int32), np.empty((8 * room, 4), np.int32)
+        spans = np.empty((_CHARS, 4), np.int32)
+        text = np.frombuffer(packet.text, np.uint8)
+        upto, lead = np.full((2, len(deltas)), -1, np.int32)
+        asked, answers = self._asked, np.empty(len(self._asked), np.uint8)
+        events = np.empty((len(asked), 4), np.int64)
+        found = np.empty((2 * len(asked) + self._entries + 2 + _ROOM, 7), np.int32)
+        matches = [found[:0]]
+        lanes = tuple(state[name] for name in _WALKED)
+        past = Recent(packet, state["ring"], state["written"])
+        self._evidence.forget()
+        progress = np.zeros(6, np.int64)
+        while progress[0] < len(deltas):
+            progress[1], told = decoding.decode(
+                rows, kinds, starts, ends, text, _TEXT, _CLOSE, reading.LAYERS,
+                state["position"], state["decoding"], char_at, chars, spans, marks, int(progress[0]),
+            )  # fmt: skip
+            readings.read(rows, chars, spans[:told], self._alphabets, state["between"], first, last, symbols)
+            while progress[0] < progress[1]:
+                count, asks = match.advance(
+                    rows, kinds, places, char_at, lengths, _CLOSE, _HOLD, first, last, symbols,
+                    self._tables, lanes, marks, upto, lead, found, asked, answers, events, progress,
+                )  # fmt: skip
+                if count:
+                    matches.append(found[:count].copy())
+                if asks:
+                    answers[:asks] = [
+                        self._evidence.holds(past, delta, self._walkers[walker, 0] // 2, rule, begin, stop)
+                        for delta, walker, rule, begin, stop in asked[:asks].tolist()
+                    ]
+                    progress[4] = asks + 1
+        findings = self._findings(deltas, np.concatenate(matches), char_at, marks, past)
+        past.remember()
+        return upto, lead, findings
+
+    def _findings(
+        self,
+        deltas: Table,
+        found: NDArray[np.int32],
+        char_at: NDArray[Any],
+        marks: NDArray[Any],
+        past: Recent,
+    ) -> Table:
+        """A row for each match, in order of decision."""
+        if not len(found):
+            return empty(FINDING)
+        found = found[np.lexsort((found[:, 6], found[:, 2], found[:, 1], found[:, 4]))]
+        fresh = [self._news(int(deltas["row"][each[0]]), *each[1:4]) for each in found.tolist()]
+        found = found[fresh]
+        which, rules, begin, stop, place, more, walker = found.T
         table = np.zeros(len(found), FINDING)
-        table["delta"] = found[:, 0]
-        table["row"] = deltas["row"][found[:, 0]]
-        table["kind"] = Reach.RULE
-        table["code"] = self._codes[found[:, 1]]
-        table["value"] = 1.0
-        table["begin"], table["stop"] = found[:, 2], found[:, 3]
-        table["decided"], table["upto"] = found[:, 4], found[:, 5]
+        table["delta"], table["row"], table["kind"] = which, deltas["row"][which], Reach.RULE
+        table["code"], table["value"], table["more"] = self._codes[rules], 1.0, more
+        table["begin"], table["stop"], table["upto"] = begin, stop, marks[place]
+        spoken = deltas["kind"][which] == _TEXT
+        table["decided"] = deltas["begin"][which] + np.where(spoken, place - char_at[which] + 1, 0)
+        for each in np.flatnonzero((self._walkers[walker, 0] == _PLAIN) & (rules >= 0)):
+            if not more[each]:
+                match = (int(field[each]) for field in (which, rules, begin, stop))
+                table["begin"][each], table["stop"][each] = self._evidence.part(past, *match)
+        return table
+
+    def _news(self, row: int, rule: int, begin: int, stop: int) -> bool:
+        """Whether no other reading of the lane has told of this match: escaped text is read with what
+        stands around it, and that was read before.
+        """
+        told, count = self._state["told"][row], self._state["tolds"]
+        if ((told[:, 0] == rule + 2) & (told[:, 1] <= begin) & (told[:, 2] >= stop)).any():
+            return False
+        told[count[row] % len(told)] = rule + 2, begin, stop
+        count[row] += 1
+        return True
+
+    def _vetted(self, deltas: Table, upto: NDArray[Any], lead: NDArray[Any]) -> Table:
+        (which,) = (upto >= 0).nonzero()
+        table = np.zeros(len(which), VETTED)
+        table["delta"], table["row"], table["upto"] = which, deltas["row"][which], upto[which]
+        table["code"] = np.where(lead[which] >= 0, self._codes[lead[which]], -1)
         return table
 
     def dump(self) -> bytes:
-        """The threads of all open lanes."""
+        """Threads, entries and decoders of all open lanes."""
         return self._state.dump()
 
     def load(self, state: bytes) -> None:
-        """Take over what :meth:`dump` gave. :raises ValueError: If the rules are not the same size."""
+        """Take over what :meth:`dump` gave. :raises ValueError: If it was made with other rules."""
         self._state.load(state)
-
-
-def _vetted(deltas: NDArray[Any], upto: NDArray[np.int64]) -> NDArray[Any]:
-    (which,) = (upto >= 0).nonzero()
-    table = np.zeros(len(which), VETTED)
-    table["delta"], table["row"], table["upto"], table["code"] = which, deltas["row"][which], upto[which], -1
-    return table

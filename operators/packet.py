@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 __all__ = [
     "DELTA",
     "FINDING",
+    "LEDGER",
     "OPENED",
     "OUTCOME",
     "RELEASE",
@@ -244,6 +245,21 @@ OUTCOME = np.dtype(
     ]
 )
 """What release says of a stream as a whole: that it began, failed or ended, with its ledger."""
+LEDGER = np.dtype(
+    [
+        ("delta", "<i4"),  # the one that ended the stream
+        ("code", "<i4"),  # as VETTED.code
+        ("held", "<i8"),  # characters held back, summed over the deltas after which they were
+        ("held_max", "<i8"),
+        ("waited", "<i8"),  # deltas after which some were
+        ("masked", "<i8"),  # characters covered under its name
+        ("matches", "<i8"),
+        ("leaked", "<i8"),  # characters of a masked or blocked match that left before it was decided
+        ("came", "<i8"),  # when the first text of the stream came, and when the first left; 0 if none did
+        ("left", "<i8"),
+    ]
+)
+"""What one rule did in a stream that ends: from release."""
 
 _TABLES: tuple[tuple[str, np.dtype[np.void]], ...] = (
     ("deltas", DELTA),
@@ -254,10 +270,11 @@ _TABLES: tuple[tuple[str, np.dtype[np.void]], ...] = (
     ("verdicts", VERDICT),
     ("releases", RELEASE),
     ("outcomes", OUTCOME),
+    ("ledger", LEDGER),
 )
 _TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)  # NumPy compares with an int ten times as fast
-_HEAD = struct.Struct("<4sHHqqqIII8I")
-_MAGIC, _VERSION = b"MSPK", 2
+_HEAD = struct.Struct("<4sHHqqqIII9I")
+_MAGIC, _VERSION = b"MSPK", 3
 
 
 def empty(dtype: np.dtype[np.void]) -> Table:
@@ -300,6 +317,7 @@ class Packet:
     verdicts: Table = field(default_factory=lambda: empty(VERDICT))
     releases: Table = field(default_factory=lambda: empty(RELEASE))
     outcomes: Table = field(default_factory=lambda: empty(OUTCOME))
+    ledger: Table = field(default_factory=lambda: empty(LEDGER))
     released: bytes = b""
 
     def having(self, **tables: Any) -> Self:

@@ -1,26 +1,34 @@
 """Hold, mask, let go. The one stage that keeps text, and the last word on what leaves.
 
 Strategy. Text waits in its lane's queue until the gate's watermark passes it; then it leaves, with a
-label in place of each match the policy redacts. A verdict *block* ends the stream at once: of the lane
-it speaks of, the text before the match that was decided when the match was found still leaves, then
-nothing of the stream, ever. What was decided at the same character or before it is reported, what a
-longer delta carried behind it is not, so that the cutting of the text cannot be seen in the result.
+mask in place of each match the policy redacts (``operators.masks``). A verdict *block* ends the stream at
+once: of the lane it speaks of, the text before the match that was decided when the match was found still
+leaves, then nothing of the stream, ever. What was decided at the same character or before it is reported,
+what a longer delta carried behind it is not, so that the cutting of the text cannot be seen in the result.
+
+Matches that overlap are covered as one stretch, named by the most severe of those that overlap its first
+match. That is known when the watermark has passed the end of the first match, so the mask waits for
+it, and the queue has room for twice what the gate holds back.
 
 Fails closed: text that no watermark vets is never released, and a packet that a stage could not
-process ends every stream in it with an error.
+process ends every stream in it with an error. Fails open only where that is asked for: then the text of such
+a packet leaves unvetted, with an error for each of its streams, and where the gate itself did not read the
+text, so that its watermarks are wrong from there on, so does the rest of the stream. What no lane was
+given to, and what this stage itself could not process, fails closed all the same.
 
 Every record that leaves the flow gets its number here: ``seq`` counts the records of the slot, in an
 order that depends on the deltas alone. A replay after a crash gives the same records the same
 numbers, so a consumer can drop what it has seen.
 
 State: queue and masks of each open lane, a ledger for each open stream, the slot's counter. Emits:
-releases, outcomes, and ``seq`` of findings and verdicts (-1: behind the end of its stream). Cost:
+releases, outcomes, ledgers, and ``seq`` of findings and verdicts (-1: behind the end of its stream). Cost:
 about 0.5 us a delta. Raises: :class:`RuntimeError` if the gate held back more than it promised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import orjson
@@ -28,8 +36,11 @@ from numpy.typing import NDArray
 
 from operators.columns import Columns, framed, unframed
 from operators.kernels import release as kernels
+from operators.ledger import Entry, Ledger
+from operators.masks import Masks, Style
 from operators.packet import (
     DELTA,
+    LEDGER,
     OPENED,
     OUTCOME,
     RELEASE,
@@ -46,7 +57,8 @@ from operators.packet import (
 
 __all__ = ["Release"]
 
-_MASK = np.dtype([("row", "<i4"), ("begin", "<i8"), ("stop", "<i8"), ("label", "<i4")])
+_log = logging.getLogger(__name__)
+_VERSION = 2
 _OPEN = np.iinfo(np.int64).max
 _TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)
 _START, _ERROR, _END = int(Kind.START), int(Kind.ERROR), int(Kind.END)
@@ -58,25 +70,56 @@ _JUDGED, _RELEASED = 1, 2
 
 
 class Release:
-    """The stage. ``labels[code]`` stands where a match of that code was; `hold` is the gate's promise
-    of how many characters of a lane it leaves undecided.
+    """The stage.
+
+    :arg labels: What stands in place of a match of each code.
+
+    :arg hold: The gate's promise of how many characters of a lane it leaves undecided.
+
+    :arg styles: :class:`~operators.masks.Style` of each code; labels if left out.
+
+    :arg severities: How severe a match of each code is, higher is worse; all alike if left out.
+
+    :arg detect: The codes of rules that hold nothing back: their matches may have left when they are
+        found, so what such a one blocks is blocked from the watermark on.
+
+    :arg key: Of hashes, where a style needs one.
+
+    :arg fail_open: Let the text of packets that could not be processed leave unvetted.
+
     """
 
-    def __init__(self, labels: Sequence[str], hold: int) -> None:
-        encoded = [label.encode() for label in labels]
-        self._labels = np.frombuffer(b"".join(encoded), np.uint8)
-        self._label_at = np.cumsum([0, *map(len, encoded)]).astype(np.int32)
-        self._label_chars = np.array([*map(len, labels)], np.int32)
+    def __init__(
+        self,
+        labels: Sequence[str],
+        hold: int,
+        *,
+        styles: Sequence[int] = (),
+        severities: Sequence[int] = (),
+        detect: Collection[int] = (),
+        key: bytes = b"",
+        fail_open: bool = False,
+    ) -> None:
+        self._masks = Masks(
+            labels, styles or [Style.LABEL] * len(labels), severities or [0] * len(labels), key
+        )
+        self._starred = self._masks.starred
+        self._detect, self._fail_open = frozenset(detect), fail_open
+        room = 2 * hold
         self._lanes = Columns(
-            1,
-            reads=(self._labels, self._label_at),
-            position=(np.int64, ()), masked=(np.int64, ()), ordinal=(np.int32, ()), length=(np.int32, ()),
-            held=(np.uint8, (4 * hold,)), arrived=(np.int32, (hold,)),
+            2,
+            reads=self._masks.reads,
+            position=(np.int64, ()), masked=(np.int64, ()), going=(np.uint8, ()), cover=(np.int32, ()),
+            ordinal=(np.int32, ()), length=(np.int32, ()),
+            held=(np.uint8, (4 * room,)), arrived=(np.uint16, (room,)),
         )  # fmt: skip
-        self._streams = Columns(1, last=(np.int64, ()), ledger=(np.int64, (6,)))
-        self._masks: Table = np.empty(0, _MASK)
+        self._streams = Columns(
+            2, last=(np.int64, ()), ledger=(np.int64, (8,)), head=(np.int32, ()), unvetted=(np.uint8, ())
+        )
+        self._ledger = Ledger()
         self._queued = 0
         self._seq = 0
+        self._torn = False
 
     @property
     def state_bytes(self) -> int:
@@ -86,6 +129,7 @@ class Release:
     def warm(self) -> None:
         """Compile, on an empty packet."""
         self.update(Packet(0, 0, (), np.zeros(0, DELTA), b"", opened=np.zeros(0, OPENED)))
+        self._count(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))
 
     def update(self, packet: Packet) -> Packet:
         """The packet with what may leave, and with numbers on everything that does."""
@@ -94,62 +138,133 @@ class Release:
         self._lanes.open(packet.opened["row"])
         self._streams.open(streams)
         self._streams["last"][streams] = _OPEN
-        if packet.failed:
+        shut = bool(packet.failed) and (not self._fail_open or self._torn or not _placed(deltas))
+        if shut:
             packet = self._fail(packet)
-            self._queued = int(self._lanes["length"].sum())  # if release itself failed, half of it ran
+        elif self._fail_open:
+            packet = self._ajar(packet)
         judged = joined(_judged(packet.findings, 0), _judged(packet.verdicts, 1))
         judged["stream"] = deltas["stream"][judged["delta"]]
         live = self._streams["last"][judged["stream"]] == _OPEN
-        if not packet.failed:
-            packet, blocks = self._release(packet)
+        if self._fail_open:
+            live &= self._streams["unvetted"][judged["stream"]] == 0
+        if not shut:
+            packet, blocks, before = self._release(packet)
             for delta, decided, _ in blocks:
                 after = (judged["delta"] > delta) | (judged["decided"] > decided)
                 live &= (judged["stream"] != deltas["stream"][delta]) | (judged["delta"] < delta) | ~after
-        closing = deltas["stream"][deltas["kind"] == _END]
-        self._streams.close(closing[closing >= 0])
-        rows = packet.closed_rows()
-        if len(rows):
-            self._queued -= int(self._lanes["length"][rows].sum())
-            self._lanes.close(rows)
-            self._masks = self._masks[~np.isin(self._masks["row"], rows)]
+            self._enter(packet, live, before)
+        packet = self._settle(packet)
         return self._number(packet, judged, live)
 
-    def _release(self, packet: Packet) -> tuple[Packet, list[tuple[int, int, int]]]:
-        """Let go what may, and say which streams that ended (as :meth:`_blocks`)."""
-        deltas, lanes, streams = packet.deltas, self._lanes, self._streams
+    def ledger(self, stream: int) -> list[Entry]:
+        """What each rule did so far in an open stream, by code; of the stream in this row."""
+        return sorted(self._ledger.entries(int(self._streams["head"][stream])))
+
+    def _settle(self, packet: Packet) -> Packet:
+        """The packet with the ledgers of the streams that end in it; what belongs to these, and to the lanes
+        that end, is free.
+        """
+        rows: list[tuple[int, ...]] = []
+        if len(packet.outcomes):
+            over = packet.outcomes[(packet.outcomes["kind"] == _END) & (packet.outcomes["stream"] >= 0)]
+            head = self._streams["head"]
+            for delta, stream in zip(over["delta"].tolist(), over["stream"].tolist(), strict=True):
+                sums = self._streams["ledger"][stream].tolist()
+                times = sums[6] if sums[0] else 0, sums[7] if sums[2] else 0
+                rows += [(delta, *entry, *times) for entry in self.ledger(stream)]
+                self._ledger.release(int(head[stream]))
+                head[stream] = 0
+        closing = packet.deltas["stream"][packet.deltas["kind"] == _END]
+        self._streams.close(closing[closing >= 0])
+        closed = packet.closed_rows()
+        if len(closed):
+            self._queued -= int(self._lanes["length"][closed].sum())
+            self._lanes.close(closed)
+            self._masks.close(closed)
+        return packet.having(ledger=np.array(rows, LEDGER)) if rows else packet
+
+    def _release(self, packet: Packet) -> tuple[Packet, list[tuple[int, int, int]], NDArray[np.int64]]:
+        """Let go what may; say which streams that ended (as :meth:`_blocks`), and where each delta's lane
+        was when it came.
+        """
+        deltas, lanes, streams, ledger = packet.deltas, self._lanes, self._streams, self._ledger
         blocks = self._blocks(packet)
         block_delta = np.array([delta for delta, _, _ in blocks], np.int64)
         block_upto = np.array([upto for _, _, upto in blocks], np.int64)
-        self._masks = self._masks_with(packet)
-        masks = self._masks
-        label_bytes = int(np.diff(self._label_at)[masks["label"]].sum()) if len(masks) else 0
+        self._cover(packet)
+        masks = self._masks.columns()
+        label_bytes = int(np.diff(masks.label_at)[masks.masks[:, -1]].sum()) if len(self._masks) else 0
         out = np.empty(len(packet.text) + self._queued + label_bytes, np.uint8)
         let_go = np.empty((4, len(deltas)), np.int32)  # delta, row, start, end
+        before = np.zeros(len(deltas), np.int64)
+        ledger.make_room(len(deltas) + len(self._masks))
+        vetted_delta, vetted_upto, vetted_code = self._watermarks(packet)
+        self._torn = True
         count, grown, overflow = kernels.release(
-            column(deltas, "row"), column(deltas, "stream"), column(deltas, "kind"),
-            column(deltas, "start"), column(deltas, "end"), column(deltas, "chars"),
+            column(deltas, "row"), column(deltas, "stream"), column(deltas, "kind"), column(deltas, "start"),
+            column(deltas, "end"), column(deltas, "chars"), column(deltas, "at"),
             np.frombuffer(packet.text, np.uint8), _TEXT, _CLOSE,
-            column(packet.vetted, "delta"), column(packet.vetted, "upto"), block_delta, block_upto,
-            column(masks, "row"), column(masks, "begin"), column(masks, "stop"), column(masks, "label"),
-            self._labels, self._label_at, self._label_chars,
+            vetted_delta, vetted_upto, vetted_code, block_delta, block_upto,
+            masks.masks, masks.labels, masks.label_at, masks.label_chars, self._starred,
             streams["last"], streams["ledger"],
-            lanes["position"], lanes["masked"], lanes["ordinal"],
+            streams["head"], ledger.pool, ledger.free,
+            lanes["position"], lanes["masked"], lanes["going"], lanes["cover"], lanes["ordinal"],
             lanes["length"], lanes["held"], lanes["arrived"],
-            out, let_go[0], let_go[1], let_go[2], let_go[3],
+            out, before, let_go,
         )  # fmt: skip
         self._queued += grown
         if overflow >= 0:
-            hold = lanes["arrived"].shape[1]
-            msg = f"a lane has more than {hold} undecided characters, the gate promised fewer"
+            room = lanes["arrived"].shape[1]
+            msg = f"a lane has more than {room} waiting characters, the gate promised at most half undecided"
             raise RuntimeError(msg)
+        self._torn = False
         releases = np.zeros(count, RELEASE)
         for name, values in zip(("delta", "row", "start", "end"), let_go, strict=True):
             releases[name] = values[:count]
-        if len(masks):
-            self._masks = masks[masks["stop"] > lanes["position"][masks["row"]]]
+        self._masks.passed(lanes["position"])
         outcomes = self._outcomes(packet, block_delta)
         released = out[: releases["end"][-1]].tobytes() if count else b""
-        return packet.having(releases=releases, released=released, outcomes=outcomes), blocks
+        return packet.having(releases=releases, released=released, outcomes=outcomes), blocks, before
+
+    def _watermarks(self, packet: Packet) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+        """Delta, characters vetted and holding rule of each watermark; where the stage fails open, a text
+        that nobody can vet is vetted whole.
+        """
+        vetted, deltas = packet.vetted, packet.deltas
+        delta, upto, code = column(vetted, "delta"), column(vetted, "upto"), column(vetted, "code")
+        if not self._fail_open:
+            return delta, upto, code
+        loose = (deltas["kind"] == _TEXT) | (deltas["kind"] == _CLOSE)
+        if not packet.failed:
+            loose &= self._streams["unvetted"][deltas["stream"]] > 0
+        if not loose.any():
+            return delta, upto, code
+        marks, holders = np.full(len(deltas), -1, np.int64), np.full(len(deltas), -1, np.int32)
+        marks[delta], holders[delta] = upto, code
+        marks[loose] = _OPEN
+        which = np.flatnonzero(marks >= 0)
+        return which.astype(np.int32), marks[which], holders[which]
+
+    def _ajar(self, packet: Packet) -> Packet:
+        """A packet of which some must leave unvetted: nothing that was found in that is acted on. Marks the
+        streams whose text the gate has not read.
+        """
+        deltas, unvetted = packet.deltas, self._streams["unvetted"]
+        if not packet.failed:
+            verdicts = packet.verdicts
+            return packet.having(verdicts=verdicts[unvetted[deltas["stream"][verdicts["delta"]]] == 0])
+        _log.warning(
+            "release: slot %d, %d deltas leave unvetted (fail_open): %s",
+            packet.slot, len(deltas), packet.failed,
+        )  # fmt: skip
+        unread = np.flatnonzero((deltas["kind"] == _TEXT) & (deltas["row"] >= 0))
+        unread = unread[~np.isin(unread, packet.vetted["delta"])]
+        unvetted[deltas["stream"][unread]] = 1
+        return packet.having(
+            failed=f"{packet.failed}; fail_open: the text left unvetted",
+            findings=packet.findings[:0], verdicts=packet.verdicts[:0],
+        )  # fmt: skip
 
     def _blocks(self, packet: Packet) -> list[tuple[int, int, int]]:
         """Where streams are ended by a verdict: delta, character of decision, characters that may
@@ -177,43 +292,91 @@ class Release:
             if verdict["finding"] >= 0:
                 finding = packet.findings[verdict["finding"]]
                 if finding["kind"] == Reach.RULE:
-                    upto = min(upto, int(finding["begin"]), int(finding["upto"]))
+                    upto = min(upto, int(finding["upto"]))
+                    if int(finding["code"]) not in self._detect:
+                        upto = min(upto, int(finding["begin"]))
             blocks.append((delta, decided, upto))
         return blocks
 
-    def _masks_with(self, packet: Packet) -> Table:
-        """The masks still ahead and those of this packet, by lane and begin."""
-        verdicts = packet.verdicts
-        if len(verdicts):
-            verdicts = verdicts[(verdicts["action"] == _REDACT) & (verdicts["finding"] >= 0)]
+    def _cover(self, packet: Packet) -> None:
+        """Make masks of what is redacted."""
+        verdicts, lanes = packet.verdicts, self._lanes
         if not len(verdicts):
-            return self._masks
-        fresh = np.zeros(len(verdicts), _MASK)
-        findings = packet.findings[verdicts["finding"]]
-        fresh["row"], fresh["label"] = verdicts["row"], verdicts["code"]
-        fresh["begin"], fresh["stop"] = findings["begin"], findings["stop"]
-        masks = joined(self._masks, fresh)
-        return masks[np.lexsort((masks["begin"], masks["row"]))]
+            return
+        verdicts = verdicts[(verdicts["action"] == _REDACT) & (verdicts["finding"] >= 0)]
+        texts: dict[int, str] = {}
+
+        def said(row: int, begin: int, stop: int) -> str:
+            if row not in texts:
+                deltas = packet.deltas[(packet.deltas["row"] == row) & (packet.deltas["kind"] == _TEXT)]
+                queue = lanes["held"][row, : lanes["length"][row]].tobytes()
+                pieces = [
+                    packet.text[start:end] for start, end in zip(deltas["start"], deltas["end"], strict=True)
+                ]
+                texts[row] = b"".join([queue, *pieces]).decode()
+            at = int(lanes["position"][row])
+            return texts[row][max(begin - at, 0) : max(stop - at, 0)]
+
+        self._masks.add(packet.findings[verdicts["finding"]], said)
+
+    def _enter(self, packet: Packet, live: NDArray[np.bool_], before: NDArray[np.int64]) -> None:
+        """Enter the matches of rules into the ledger, with what of them had left when they were decided."""
+        findings, verdicts = packet.findings, packet.verdicts
+        if not len(findings):
+            return
+        leaked = np.zeros(len(findings), np.int64)
+        acted = verdicts[np.isin(verdicts["action"], (_REDACT, _BLOCK)) & (verdicts["finding"] >= 0)]
+        for verdict in acted:
+            finding, row = findings[verdict["finding"]], verdict["row"]
+            past = self._lanes["position"][row] if verdict["action"] == _BLOCK else before[verdict["delta"]]
+            leaked[verdict["finding"]] = max(min(past, finding["stop"]) - finding["begin"], 0)
+        which = np.flatnonzero(live[: len(findings)] & (findings["kind"] == Reach.RULE))
+        self._ledger.make_room(len(which))
+        streams = packet.deltas["stream"][findings["delta"][which]]
+        self._count(streams, findings["code"][which], leaked[which])
+
+    def _count(self, streams: NDArray[np.int32], codes: NDArray[np.int32], leaked: NDArray[np.int64]) -> None:
+        ledger = self._ledger
+        kernels.count(
+            streams, codes, leaked,
+            self._streams["head"], ledger.pool, ledger.free,
+        )  # fmt: skip
 
     def _outcomes(self, packet: Packet, blocked: NDArray[np.int64]) -> Table:
         """Starts, errors and ends of the streams that are not over; and the ends that blocks make."""
         deltas, last = packet.deltas, self._streams["last"]
         (which,) = _SPOKEN[deltas["kind"]].nonzero()
-        if not len(which) and not len(blocked):
+        loose = self._loose(packet)
+        if not len(which) and not len(blocked) and not len(loose):
             return empty(OUTCOME)
         streams = deltas["stream"][which]
         if len(last):
             which = which[(streams < 0) | (which <= last[streams])]
-        outcomes = np.zeros(len(which) + len(blocked), OUTCOME)
-        outcomes["delta"] = np.concatenate([which, blocked])
+        outcomes = np.zeros(len(which) + len(blocked) + len(loose), OUTCOME)
+        outcomes["delta"] = np.concatenate([which, blocked, loose])
         said = outcomes[: len(which)]
         said["kind"], said["finish"] = deltas["kind"][which], deltas["finish"][which]
-        outcomes["kind"][len(which) :], outcomes["finish"][len(which) :] = _END, Finish.BLOCKED
+        ends = outcomes[len(which) : len(which) + len(blocked)]
+        ends["kind"], ends["finish"] = _END, Finish.BLOCKED
+        outcomes["kind"][len(which) + len(blocked) :] = _ERROR
         outcomes["stream"] = deltas["stream"][outcomes["delta"]]
         return self._settled(outcomes)
 
+    def _loose(self, packet: Packet) -> NDArray[np.int64]:
+        """The first delta of each stream that is not over in a packet that leaves unvetted."""
+        if not packet.failed:
+            return np.zeros(0, np.int64)
+        streams = packet.deltas["stream"]
+        names, first = np.unique(streams, return_index=True)
+        loose: NDArray[np.int64] = first[(names >= 0) & (self._streams["last"][names] == _OPEN)]
+        return loose
+
     def _fail(self, packet: Packet) -> Packet:
-        """Every stream of the packet ends here with an error; nothing of it is released."""
+        """Every stream of the packet ends here with an error; nothing of it is released. If this stage
+        itself failed, half of it ran.
+        """
+        self._torn = False
+        self._queued = int(self._lanes["length"].sum())
         deltas, last = packet.deltas, self._streams["last"]
         names = [
             (packet.lanes[lane].stream, stream)
@@ -278,24 +441,26 @@ class Release:
 
     def dump(self) -> bytes:
         """Queues, masks, ledgers and the counter."""
-        head = orjson.dumps({"version": 1, "seq": self._seq})
-        return framed(head, self._masks.tobytes(), self._lanes.dump(), self._streams.dump())
+        head = orjson.dumps({"version": _VERSION, "seq": self._seq})
+        return framed(head, self._masks.dump(), self._lanes.dump(), self._streams.dump(), self._ledger.dump())
 
     def load(self, state: bytes) -> None:
         """Take over what :meth:`dump` gave.
 
         :raises ValueError: If it is of another version, or the gate's promise was another.
         """
-        head, masks, lanes, streams = unframed(state)
+        head, *parts = unframed(state)
         known = orjson.loads(head)
-        if known["version"] != 1:
-            msg = f"release state of version {known['version']}, this program reads version 1"
+        if known["version"] != _VERSION:
+            msg = f"release state of version {known['version']}, this program reads version {_VERSION}"
             raise ValueError(msg)
+        masks, lanes, streams, ledger = parts
         self._seq = known["seq"]
-        self._masks = np.frombuffer(masks, _MASK).copy()
+        self._masks.load(masks)
         self._lanes.load(lanes)
         self._queued = int(self._lanes["length"].sum())
         self._streams.load(streams)
+        self._ledger.load(ledger)
 
 
 _JUDGEMENT = np.dtype([("delta", "<i8"), ("stream", "<i4"), ("decided", "<i8"), ("order", "<i8")])
@@ -307,3 +472,8 @@ def _judged(table: Table, order: int) -> Table:
     judged["delta"], judged["order"] = table["delta"], order
     judged["decided"] = np.minimum(table["decided"], (1 << 25) - 1)
     return judged
+
+
+def _placed(deltas: Table) -> bool:
+    """Whether the directory has given the streams of a packet their rows."""
+    return bool((deltas["stream"] >= 0).any()) or not len(deltas)

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from operators.automaton import Rule
+from operators.automaton import Rule, compiled
 from operators.directory import Directory
 from operators.gate import Gate
 from operators.packet import Action, Delta, Finish, Kind, Lane, Packet, pack
@@ -85,8 +85,10 @@ def guard(rules: Sequence[Rule], actions: Sequence[int]) -> Make:
     """Directory, gate, policy, release: a matched text is labelled ``<name>``."""
     labels = [f"<{rule.name}>" for rule in rules]
 
+    automaton = compiled(tuple(rules))
+
     def make() -> list[Stage]:
-        gate = Gate(rules, range(len(rules) + 1))
+        gate = Gate(automaton, rules, range(len(rules) + 1))
         policy = Policy([*actions, Action.BLOCK])
         return [Directory(), gate, policy, Release([*labels, ""], gate.hold)]
 

@@ -1,4 +1,4 @@
-"""Compile every kernel and leave it in numba's cache on disk: ``python -m operators.kernels``.
+"""Compile kernels and leave them in numba's cache on disk: ``python -m operators.kernels [STAGE...]``.
 
 For an image, so that no container compiles when it starts. The cache is keyed by the model of the
 processor: it helps on machines like the one that built it.
@@ -6,33 +6,39 @@ processor: it helps on machines like the one that built it.
 
 from __future__ import annotations
 
+import sys
 import time
 
 from operators.attractor import Attractor, Regime
-from operators.automaton import Rule
+from operators.automaton import Rule, compiled
 from operators.directory import Directory
 from operators.dtw import Dtw, Pattern
 from operators.features import Features
 from operators.gate import Gate
 from operators.policy import Policy
 from operators.release import Release
+from operators.scorer import Scorer
 
 
 def main() -> None:
-    """Warm one of each stage, and say how long it took."""
+    """Warm one of each stage, or of those that are named, and say how long it took."""
+    rule = Rule("word", "ab")
     codes = {regime: code for code, regime in enumerate(Regime)}
     for stage in (
         Directory(),
-        Gate([Rule("word", "ab")], [0, 1]),
+        Gate(compiled((rule,)), [rule], [0, 1]),
         Features(),
+        Scorer(),
         Dtw([Pattern("step", 0, (0.0, 1.0), 0.1, 0)]),
         Attractor(0, 128, 32, codes),
         Policy([0]),
         Release([""], 8),
     ):
-        began = time.perf_counter()
-        stage.warm()
-        print(f"{type(stage).__name__.lower():<10} {time.perf_counter() - began:6.2f} s")
+        name = type(stage).__name__.lower()
+        if name in sys.argv[1:] or not sys.argv[1:]:
+            began = time.perf_counter()
+            stage.warm()
+            print(f"{name:<10} {time.perf_counter() - began:6.2f} s")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,13 @@
 Strategy. A lane's undecided text is a short queue of bytes in its row. With each delta the queue and
 the delta are read as one run: up to the watermark they leave, the rest is queued. Nothing is copied
 that leaves with the delta it came in.
+
+Masks that overlap are one covered stretch. What stands in its place is decided once, when the watermark
+has passed the end of the stretch's first match: by then every match that overlaps it is known, however
+the text was cut, and the queue need not hold the rest of a long stretch.
+
+The ledger keeps an entry for each stream and rule that did something: a chain of entries a stream,
+all in one pool, because a stream meets a few of hundreds of rules.
 """
 
 from __future__ import annotations
@@ -11,7 +18,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["release"]
+__all__ = ["count", "release"]
+
+_ROW, _BEGIN, _STOP, _SHOW, _CODE, _RANK, _MORE, _LABEL = range(8)
+_OF, _NEXT, _HELD, _HELD_MAX, _WAITED, _MASKED, _MATCHES, _LEAKED = range(8)
 
 
 @njit(cache=True, nogil=True)
@@ -22,68 +32,90 @@ def release(
     starts: NDArray[np.int32],
     ends: NDArray[np.int32],
     chars: NDArray[np.int32],
+    ats: NDArray[np.int64],
     text: NDArray[np.uint8],
     text_kind: int,
     close_kind: int,
     vetted_delta: NDArray[np.int32],
     vetted_upto: NDArray[np.int64],
+    vetted_code: NDArray[np.int32],
     block_delta: NDArray[np.int64],
     block_upto: NDArray[np.int64],
-    mask_row: NDArray[np.int32],
-    mask_begin: NDArray[np.int64],
-    mask_stop: NDArray[np.int64],
-    mask_label: NDArray[np.int32],
+    masks: NDArray[np.int64],
     labels: NDArray[np.uint8],
     label_at: NDArray[np.int32],
     label_chars: NDArray[np.int32],
+    starred: NDArray[np.uint8],
     last: NDArray[np.int64],
     ledger: NDArray[np.int64],
+    head: NDArray[np.int32],
+    pool: NDArray[np.int64],
+    free: NDArray[np.int32],
     position: NDArray[np.int64],
     masked: NDArray[np.int64],
+    going: NDArray[np.uint8],
+    cover: NDArray[np.int32],
     ordinal: NDArray[np.int32],
     length: NDArray[np.int32],
     held: NDArray[np.uint8],
-    arrived: NDArray[np.int32],
+    arrived: NDArray[np.uint16],
     out: NDArray[np.uint8],
-    out_delta: NDArray[np.int32],
-    out_row: NDArray[np.int32],
-    out_start: NDArray[np.int32],
-    out_end: NDArray[np.int32],
+    before: NDArray[np.int64],
+    let_go: NDArray[np.int32],
 ) -> tuple[int, int, int]:
     """Release what each delta vets.
 
     Parameters
     ----------
-    rows, streams, kinds, starts, ends, chars : [n]
+    rows, streams, kinds, starts, ends, chars, ats : [n]
         Columns of the packet's deltas.
     text : uint8[bytes]
         UTF-8 of all deltas.
     text_kind, close_kind : int
         The kinds that bring text, and that end a lane; all others are passed over.
-    vetted_delta, vetted_upto : int32[v], int64[v]
-        Which deltas have a watermark, ascending, and that: characters that are decided. A text
-        without one vets nothing.
+    vetted_delta, vetted_upto, vetted_code : int32[v], int64[v], int32[v]
+        Which deltas have a watermark, ascending; that: characters that are decided; and which rule
+        holds what is not, or -1. A text without one vets nothing.
     block_delta, block_upto : int64[b]
         Deltas that end their stream, and the characters of their lane that may still leave.
-    mask_row, mask_begin, mask_stop, mask_label : [m]
-        What is to be covered, by row and begin. Only masks that begin before the watermark matter.
+    masks : int64[m, 8]
+        What is to be covered, by row, begin and falling stop: row, begin, stop; from which character on
+        a starred mask lets its match be seen (its stop: nowhere); code; rank: which of overlapping masks
+        names the stretch (the highest); 1 if what begins at its stop belongs to it; which label it
+        has. Only masks that begin before the watermark matter.
     labels, label_at, label_chars : uint8[...], int32[k + 1], int32[k]
         UTF-8 of all labels, where each begins, and its length in characters.
+    starred : uint8[codes]
+        1: a stretch that this code names is shown as one star a character, not as a label; 2: the same, but
+        what the masks let be seen is.
     last : int64[streams]
         Nothing of a stream leaves after this delta.
-    ledger : int64[streams, 6]
+    ledger : int64[streams, 8]
         Text deltas, characters in, characters out, clean characters out, sum and maximum of the
-        deltas that a clean character waited. Modified.
+        deltas that a clean character waited, time of the first text and of the first release (valid
+        if there was any). Modified.
+    head : int32[streams]
+        One more than the first entry of the stream's chain, 0 for none. Modified.
+    pool : int64[e, 8]
+        The entries: code; one more than the next entry; characters held, summed over deltas, and at
+        most; deltas after which some were held; characters masked; matches; characters leaked.
+        Modified.
+    free : int32[e + 1]
+        ``free[:free[-1]]`` are the unused entries: there must be one for each delta and mask. Modified.
     position, masked : int64[lanes]
-        Characters dealt with; where the last mask whose label has left ends. Modified.
+        Characters dealt with; where the covered stretch ends that was last begun. Modified.
+    going, cover : uint8[lanes], int32[lanes]
+        1: a mask that goes on ends there too; the code that names that stretch. Modified.
     ordinal, length : int32[lanes]
         Text deltas so far; bytes queued. Modified.
-    held, arrived : uint8[lanes, bytes], int32[lanes, characters]
+    held, arrived : uint8[lanes, bytes], uint16[lanes, characters]
         The queue, and the ordinal of the delta each queued character came with. Modified.
     out : uint8[...]
         Written: released bytes. Needs room for the text, all queues, and a label per mask.
-    out_delta, out_row, out_start, out_end : int32[n]
-        Written: delta, row and bytes of each release.
+    before : int64[n]
+        Written: ``position`` of the delta's lane when it came.
+    let_go : int32[4, n]
+        Written: delta, row, first byte and end of each release.
 
     Returns
     -------
@@ -93,16 +125,18 @@ def release(
 
     Notes
     -----
-    O(bytes + deltas x log masks), no allocation.
+    O(bytes x masks over one character + deltas x (log masks + entries of a stream)), no allocation.
     """
-    size, count, grown, v = 0, 0, 0, 0
+    size, done, grown, v = 0, 0, 0, 0
     for i in range(rows.size):
         while v < vetted_delta.size and vetted_delta[v] < i:
             v += 1
         row, own = rows[i], streams[i]
         if row < 0 or i > last[own] or (kinds[i] != text_kind and kinds[i] != close_kind):
             continue
-        upto = vetted_upto[v] if v < vetted_delta.size and vetted_delta[v] == i else 0
+        upto, holder = 0, -1
+        if v < vetted_delta.size and vetted_delta[v] == i:
+            upto, holder = vetted_upto[v], vetted_code[v]
         for b in range(block_delta.size):
             if block_delta[b] == i:
                 upto = min(upto, block_upto[b])
@@ -112,64 +146,161 @@ def release(
             ordinal[row] += 1
             ledger[own, 0] += 1
             ledger[own, 1] += chars[i]
-        m, past = 0, mask_row.size  # bisect for the first mask of this row
+            if ledger[own, 0] == 1:
+                ledger[own, 6] = ats[i]
+        m, past = 0, len(masks)  # bisect for the first mask of this row
         while m < past:
             middle = (m + past) // 2
-            if mask_row[middle] < row:
+            if masks[middle, _ROW] < row:
                 m = middle + 1
             else:
                 past = middle
-        queued, now, begun = length[row], ordinal[row], size
-        at, over, k, taken = position[row], masked[row], 0, 0
+        queued, now, begun, shown = length[row], ordinal[row], size, ledger[own, 2]
+        at, over, k, taken, hidden, copied = position[row], masked[row], 0, 0, 0, True
+        before[i] = at
         while k < queued + fresh:
             byte = held[row, k] if k < queued else text[starts[i] + k - queued]
             if byte < 0x80 or byte >= 0xC0:  # the first byte of a character
                 if at >= upto:
                     break
-                while m < mask_row.size and mask_row[m] == row and mask_stop[m] <= at:
+                while m < len(masks) and masks[m, _ROW] == row and masks[m, _STOP] <= at:
+                    if masks[m, _STOP] == over and masks[m, _MORE]:
+                        going[row] = 1
                     m += 1
-                if m < mask_row.size and mask_row[m] == row and mask_begin[m] <= at:
-                    if over <= mask_begin[m]:
-                        label = mask_label[m]
-                        for b in range(label_at[label], label_at[label + 1]):
-                            out[size] = labels[b]
-                            size += 1
-                        ledger[own, 2] += label_chars[label]
-                    over = max(over, mask_stop[m])
-                if at >= over:
-                    wait = now - arrived[row, taken] if k < queued else 0
+                if m < len(masks) and masks[m, _ROW] == row and masks[m, _BEGIN] <= at:
+                    begin, stop = masks[m, _BEGIN], masks[m, _STOP]
+                    if begin > over or (begin == over and not going[row]):
+                        if upto < stop:
+                            break
+                        best = _named_by(m, masks)
+                        if hidden:
+                            pool[_entry(own, cover[row], head, pool, free), _MASKED] += hidden
+                            hidden = 0
+                        cover[row] = masks[best, _CODE]
+                        if not starred[cover[row]]:
+                            label = masks[best, _LABEL]
+                            for b in range(label_at[label], label_at[label + 1]):
+                                out[size] = labels[b]
+                                size += 1
+                            ledger[own, 2] += label_chars[label]
+                    if stop > over:
+                        over, going[row] = stop, 0
+                copied = at >= over
+                if copied:
+                    wait = now - arrived[row, taken] & 0xFFFF if k < queued else 0
                     ledger[own, 2] += 1
                     ledger[own, 3] += 1
                     ledger[own, 4] += wait
                     ledger[own, 5] = max(ledger[own, 5], wait)
+                elif starred[cover[row]]:
+                    copied = starred[cover[row]] == 2 and _is_shown(at, m, masks)
+                    ledger[own, 2] += 1
+                    if not copied:
+                        out[size] = 42  # a star
+                        size += 1
+                        hidden += 1
+                else:
+                    hidden += 1
                 at += 1
                 taken += 1
-            if at > over:
+            if copied:
                 out[size] = byte
                 size += 1
             k += 1
         position[row], masked[row] = at, over
+        if hidden:
+            pool[_entry(own, cover[row], head, pool, free), _MASKED] += hidden
+        if not shown and ledger[own, 2]:
+            ledger[own, 7] = ats[i]
         if size > begun:
-            out_delta[count], out_row[count] = i, row
-            out_start[count], out_end[count] = begun, size
-            count += 1
+            let_go[0, done], let_go[1, done], let_go[2, done], let_go[3, done] = i, row, begun, size
+            done += 1
         if i == last[own]:  # the end of a stream by a block: what stays here stays for good
             grown -= queued
             length[row] = 0
             continue
         if queued + fresh - k > held.shape[1]:
-            return count, grown, i
+            return done, grown, i
         place, letter = 0, 0
         while k < queued + fresh:
             byte = held[row, k] if k < queued else text[starts[i] + k - queued]
             if byte < 0x80 or byte >= 0xC0:
                 if letter == arrived.shape[1]:
-                    return count, grown, i
-                arrived[row, letter] = arrived[row, taken + letter] if k < queued else now
+                    return done, grown, i
+                arrived[row, letter] = arrived[row, taken + letter] if k < queued else now & 0xFFFF
                 letter += 1
             held[row, place] = byte
             place += 1
             k += 1
         length[row] = place
         grown += place - queued
-    return count, grown, -1
+        if letter:
+            entry = _entry(own, holder, head, pool, free)
+            pool[entry, _HELD] += letter
+            pool[entry, _HELD_MAX] = max(pool[entry, _HELD_MAX], letter)
+            pool[entry, _WAITED] += 1
+    return done, grown, -1
+
+
+@njit(cache=True, nogil=True)
+def count(
+    streams: NDArray[np.int32],
+    codes: NDArray[np.int32],
+    leaked: NDArray[np.int64],
+    head: NDArray[np.int32],
+    pool: NDArray[np.int64],
+    free: NDArray[np.int32],
+) -> None:
+    """Enter matches into the ledger: one of ``codes[j]`` in ``streams[j]``, with `leaked` characters of
+    it. The rest is as in :func:`release`. O(matches x entries of a stream), no allocation.
+    """
+    for j in range(streams.size):
+        entry = _entry(streams[j], codes[j], head, pool, free)
+        pool[entry, _MATCHES] += 1
+        pool[entry, _LEAKED] += leaked[j]
+
+
+@njit(cache=True, nogil=True)
+def _named_by(first: int, masks: NDArray[np.int64]) -> int:
+    """The highest in rank of the masks that overlap the first of a stretch."""
+    best, j = first, first + 1
+    while j < len(masks) and masks[j, _ROW] == masks[first, _ROW] and masks[j, _BEGIN] < masks[first, _STOP]:
+        if masks[j, _RANK] > masks[best, _RANK]:
+            best = j
+        j += 1
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _is_shown(at: int, first: int, masks: NDArray[np.int64]) -> bool:
+    """Whether every mask over this character lets it be seen, and there is one."""
+    j, over = first, 0
+    while j < len(masks) and masks[j, _ROW] == masks[first, _ROW] and masks[j, _BEGIN] <= at:
+        if masks[j, _STOP] > at:
+            if at < masks[j, _SHOW]:
+                return False
+            over += 1
+        j += 1
+    return over > 0
+
+
+@njit(cache=True, nogil=True)
+def _entry(
+    stream: int,
+    code: int,
+    head: NDArray[np.int32],
+    pool: NDArray[np.int64],
+    free: NDArray[np.int32],
+) -> int:
+    """The entry of a code in a stream: the one it has, or a new one."""
+    place = head[stream]
+    while place and pool[place - 1, _OF] != code:
+        place = pool[place - 1, _NEXT]
+    if not place:
+        free[-1] -= 1
+        place = free[free[-1]] + 1
+        pool[place - 1] = 0
+        pool[place - 1, _OF], pool[place - 1, _NEXT] = code, head[stream]
+        head[stream] = place
+    entry: int = place - 1
+    return entry

@@ -14,14 +14,13 @@ from rich.console import Console
 from connectors import terminal
 from connectors._tally import Tally
 from connectors.terminal import TerminalSink
-from operators.automaton import Rule
 from operators.directory import Directory
-from operators.gate import Gate
 from operators.packet import FINDING, Action, Delta, Finish, Kind, Packet, Reach, joined, pack
 from operators.policy import Policy
 from operators.release import Release
+from tests.operators.scripted import Words
 
-SECRET = "K123"
+SECRET = "K019"
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 NAMES, REASONS = ["digits", "stop-word", "undecided"], ["three digits", "a word that ends it all", "too much"]
 
@@ -33,9 +32,9 @@ class _View:
         self.screen = screen
         self.sink = TerminalSink(NAMES, REASONS, Tally(), total)
         self.part = self.sink.build("sink", 0, 1)
-        gate = Gate([Rule("digits", "K[0-9]{3}"), Rule("stop-word", "STOP!")], range(3))
+        gate = Words(["K019", "STOP!"])
         policy = Policy([Action.REDACT, Action.BLOCK, Action.BLOCK])
-        self._stages = (Directory(), gate, policy, Release(["[DIGITS]", "", ""], gate.hold))
+        self._stages = (Directory(), gate, policy, Release(["[DIGITS]", "", ""], 24))
 
     def packet(self, *said: tuple[str, Delta]) -> Packet:
         packet = pack(0, said, now=0)
@@ -188,3 +187,12 @@ def test_two_workers_share_one_screen_which_the_last_one_gives_back(view: Callab
     screen = _plain(live.screen.getvalue())
     assert screen.count("summary") == 1
     assert re.search(r"streams +100 +100 stop", screen)
+
+
+def test_what_is_only_monitored_is_said_as_such(view: Callable[..., _View]) -> None:
+    live = view()
+    packet = live.packet(_start("s"), _text("s", f"code {SECRET}."))
+    monitored = packet.verdicts.copy()
+    monitored["action"] = Action.WOULD_BLOCK
+    live.part.write_batch([("00", packet.having(verdicts=monitored))])
+    assert re.search(r"would block s +digits \(text 5:9\)", _plain(live.close()))

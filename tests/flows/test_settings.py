@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.settings import Settings, load
+from flows.settings import Settings, load, secret
 
 SECRET = "hunter2"
 
@@ -114,6 +114,11 @@ def test_paths_in_a_variable_are_separated_as_in_path_or_a_json_list(
          "settings: limits (from MIDSTREAM_LIMITS): not a JSON object; or set its keys: MIDSTR"),
         ("MIDSTREAM_LIMITS__IDEL",
          "settings: limits.idel (from MIDSTREAM_LIMITS__IDEL): no such key; there are delta_bytes,"),
+        ("MIDSTREAM_MASK_KEY", "settings: mask_key (from MIDSTREAM_MASK_KEY): Value should have at least 16"),
+        ("MIDSTREAM_AUDIT__KEY",
+         "settings: audit.key (from MIDSTREAM_AUDIT__KEY): Value should have at least 16"),
+        ("MIDSTREAM_FAIL_OPEN",
+         "settings: fail_open (from MIDSTREAM_FAIL_OPEN): Input should be a valid boolean"),
         ("midstream_slots", "settings: slots (from MIDSTREAM_SLOTS): Input should be a valid integer"),
     ],
 )  # fmt: skip
@@ -142,7 +147,7 @@ def test_a_wrong_variable_is_named_with_what_would_be_right(
          "settings: replay.paths.0 (from midstream.toml): Input should be a valid string"),
         ("limits = 5", "settings: limits (from midstream.toml): Input should be a valid dictionary"),
         (f'plicy = "{SECRET}"',
-         "settings: plicy (from midstream.toml): no such key; there are policy, slots,"),
+         "settings: plicy (from midstream.toml): no such key; there are policy, mask_key, fail_open, slots,"),
         (f'[limits]\nidel = "{SECRET}"',
          "settings: limits.idel (from midstream.toml): no such key; there are delta_bytes, stream_bytes,"),
         ('policy = ""', "settings: policy (from midstream.toml): String should have at least 1 character"),
@@ -201,3 +206,13 @@ def test_settings_cannot_be_changed_behind_the_back_of_the_flow() -> None:
         known.slots = 3  # type: ignore[misc]
     with pytest.raises(ValueError, match="frozen"):
         known.limits.idle = 3.0  # type: ignore[misc]
+
+
+def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = SECRET * 3
+    monkeypatch.setenv("MIDSTREAM_MASK_KEY", long)
+    monkeypatch.setenv("MIDSTREAM_AUDIT__KEY", long)
+    known = load()
+    assert (secret(known.mask_key), secret(known.audit.key)) == (long.encode(), long.encode())
+    assert SECRET not in f"{known} {known!r} {known.model_dump_json()}"
+    assert secret(None) == b""

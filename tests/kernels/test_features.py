@@ -129,7 +129,7 @@ def test_deltas_without_row_or_of_other_kinds_are_passed_by() -> None:
 
 def test_kernel_numbers_are_those_of_the_vocabulary() -> None:
     numbers = (features._GAP, features._LENGTH, features._LOGPROB, features._SURPRISAL, features._NOVELTY)
-    assert tuple(Signal) == numbers
+    assert tuple(Signal)[: len(numbers)] == numbers
     assert (features._TEXT, features._CLOSE) == (Kind.TEXT, Kind.CLOSE)
 
 

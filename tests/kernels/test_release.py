@@ -8,78 +8,152 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.kernels.release import release
-from tests.naive_match import Found, masked
+from operators.kernels.release import count, release
+from tests.naive_release import Match, covered, stretches
 
 HOLD = 40
 OPEN = np.iinfo(np.int64).max
 TEXT, CLOSE = 1, 3
+STYLES = ("label", "stars", "last4", "label", "label")
+SEVERITIES = (0, 1, 2, 2, 0)
 PIECES = st.lists(st.text("aé漢😀", max_size=5), max_size=7)
-SPANS = st.lists(st.tuples(st.integers(0, 34), st.integers(1, 9)), max_size=4)
+SPANS = st.lists(
+    st.builds(
+        lambda begin, size, code, more: Match(
+            begin, begin + size, code, STYLES[code], SEVERITIES[code], more
+        ),
+        st.integers(0, 34), st.integers(1, 16), st.integers(0, 4), st.booleans(),
+    ),
+    max_size=5,
+)  # fmt: skip
 
 
 class Lane:
     """One lane of one stream, fed delta by delta."""
 
-    def __init__(self, spans: list[tuple[int, int]], last: int = OPEN) -> None:
-        begins = sorted((begin, begin + size) for begin, size in spans)
-        self.masks = [np.array(column, np.int64) for column in zip(*begins, strict=True)] or [
-            np.zeros(0, np.int64)
-        ] * 2
-        self.last, self.ledger = np.array([last], np.int64), np.zeros((1, 6), np.int64)
+    def __init__(self, spans: list[Match], last: int = OPEN) -> None:
+        spans = sorted(spans, key=lambda m: (m.begin, -m.stop, m.code))
+        show = [next((c for c in range(s.begin, s.stop) if s.tells(c)), s.stop) for s in spans]
+        rank = [each.severity * 10_000 + (each.stop - each.begin) * 100 - each.code for each in spans]
+        columns = [
+            (0, each.begin, each.stop, seen, each.code, place, each.more, each.code)
+            for each, seen, place in zip(spans, show, rank, strict=True)
+        ]
+        self.masks = (
+            np.array(columns, np.int64).reshape(-1, 8),
+            np.frombuffer(b"".join(b"<%d>" % each for each in range(5)), np.uint8),
+            np.arange(0, 18, 3, np.int32), np.full(5, 3, np.int32),
+            np.array([{"stars": 1, "last4": 2}.get(style, 0) for style in STYLES], np.uint8),
+        )  # fmt: skip
+        self.last, self.ledger = np.array([last], np.int64), np.zeros((1, 8), np.int64)
+        self.pool = (
+            np.zeros(1, np.int32), np.zeros((99, 8), np.int64), np.append(np.arange(99), 99).astype(np.int32)
+        )  # fmt: skip
         self.position, self.masked = np.zeros((2, 1), np.int64)
+        self.going, self.cover = np.zeros(1, np.uint8), np.zeros(1, np.int32)
         self.ordinal, self.length = np.zeros((2, 1), np.int32)
-        self.held, self.arrived = np.zeros((1, 4 * HOLD), np.uint8), np.zeros((1, HOLD), np.int32)
+        self.held, self.arrived = np.zeros((1, 4 * HOLD), np.uint8), np.zeros((1, HOLD), np.uint16)
 
     def feed(
-        self, pieces: list[tuple[int, str]], marks: list[int], blocks: dict[int, int] | None = None
-    ) -> tuple[list[str], int]:
+        self, pieces: list[tuple[int, str]], marks: list[int], blocks: dict[int, int] | None = None,
+        holder: int = 7,
+    ) -> tuple[list[str], int]:  # fmt: skip
         """What left with each delta, and the delta at which the queue overflowed."""
         n, m = len(pieces), len(self.masks[0])
         texts = [text.encode() for _, text in pieces]
         ends = np.array(list(accumulate(map(len, texts))), np.int32)
         starts = ends - np.array([len(text) for text in texts], np.int32)
         out = np.zeros(sum(map(len, texts)) + int(self.length[0]) + 3 * m, np.uint8)
-        told = np.zeros((4, n), np.int32)
-        before = int(self.length[0])
-        count, grown, overflow = release(
+        told, before = np.zeros((4, n), np.int32), np.zeros(n, np.int64)
+        queued = int(self.length[0])
+        done, grown, overflow = release(
             np.zeros(n, np.int32), np.zeros(n, np.int32), np.array([kind for kind, _ in pieces], np.uint8),
             starts.astype(np.int32), ends, np.array([len(text) for _, text in pieces], np.int32),
-            np.frombuffer(b"".join(texts), np.uint8), TEXT, CLOSE,
-            np.arange(n, dtype=np.int32), np.array(marks, np.int64),
+            100 + np.arange(n), np.frombuffer(b"".join(texts), np.uint8), TEXT, CLOSE,
+            np.arange(n, dtype=np.int32), np.array(marks, np.int64), np.full(n, holder, np.int32),
             np.array(list(blocks or {}), np.int64), np.array(list((blocks or {}).values()), np.int64),
-            np.zeros(m, np.int32), self.masks[0], self.masks[1], np.zeros(m, np.int32),
-            np.frombuffer(b"<0>", np.uint8), np.array([0, 3], np.int32), np.array([3], np.int32),
-            self.last, self.ledger, self.position, self.masked, self.ordinal,
+            *self.masks, self.last, self.ledger, *self.pool,
+            self.position, self.masked, self.going, self.cover, self.ordinal,
             self.length, self.held, self.arrived,
-            out, told[0], told[1], told[2], told[3],
+            out, before, told,
         )  # fmt: skip
-        assert overflow >= 0 or grown == self.length[0] - before
+        assert overflow >= 0 or grown == self.length[0] - queued
         left = [""] * n
-        for delta, _, start, end in told[:, :count].T:
+        for delta, _, start, end in told[:, :done].T:
             left[delta] = out[start:end].tobytes().decode()
         return left, overflow
 
+    def entries(self) -> dict[int, list[int]]:
+        """The ledger of the stream, by code."""
+        head, pool, _ = self.pool
+        out, place = {}, int(head[0])
+        while place:
+            code, place, *out[code] = pool[place - 1].tolist()
+        return out
 
-@settings(max_examples=300, deadline=None)
+
+def held_at(upto: int, matches: list[Match]) -> int:
+    """Where the text stops whose watermark is `upto`: before a stretch whose first match is not over."""
+    firsts = [stretch[0] for stretch in stretches(matches)]
+    return min([upto, *(first.begin for first in firsts if first.begin < upto < first.stop)])
+
+
+@settings(max_examples=400, deadline=None)
 @given(PIECES, SPANS, st.data())
 def test_release_lets_go_exactly_what_the_watermarks_pass(
-    pieces: list[str], spans: list[tuple[int, int]], data: st.DataObject
+    pieces: list[str], spans: list[Match], data: st.DataObject
 ) -> None:
     whole = "".join(pieces)
+    spans = [span for span in spans if span.stop <= len(whole)]
     read = list(accumulate(map(len, pieces)))
     marks = list(accumulate((data.draw(st.integers(0, upto)) for upto in read), max))
     cut = data.draw(st.integers(0, len(pieces)))
     deltas = [(TEXT, piece) for piece in pieces] + [(CLOSE, "")]
     lane = Lane(spans)
     said = lane.feed(deltas[:cut], marks[:cut])[0] + lane.feed(deltas[cut:], [*marks, len(whole)][cut:])[0]
-    found = [Found(0, begin, begin + size, 0) for begin, size in spans]
-    assert "".join(said) == masked(whole, found)
+    assert "".join(said) == covered(whole, spans)
     for delta, upto in enumerate(marks):
-        assert "".join(said[: delta + 1]) == masked(whole[:upto], found)
+        assert "".join(said[: delta + 1]) == covered(whole, spans, upto)
     assert lane.position[0] == lane.ledger[0, 1] == len(whole)
     assert lane.ledger[0, 2] == len("".join(said))
     assert lane.length[0] == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(PIECES, SPANS, st.data())
+def test_the_ledger_says_what_was_held_and_for_whom(
+    pieces: list[str], spans: list[Match], data: st.DataObject
+) -> None:
+    whole = "".join(pieces)
+    spans = [span for span in spans if span.stop <= len(whole)]
+    read = list(accumulate(map(len, pieces)))
+    marks = list(accumulate((data.draw(st.integers(0, upto)) for upto in read), max))
+    lane = Lane(spans)
+    said, _ = lane.feed([*((TEXT, piece) for piece in pieces), (CLOSE, "")], [*marks, len(whole)])
+    waits = [upto - held_at(mark, spans) for upto, mark in zip(read, marks, strict=True)]
+    waits = [wait for wait in waits if wait]
+    entries = lane.entries()
+    assert entries.pop(7, [0] * 6)[:3] == [sum(waits), max(waits, default=0), len(waits)]
+    masked: dict[int, int] = {}
+    for stretch in stretches(spans):
+        first = stretch[0]
+        name = max((m for m in stretch if m.begin < first.stop), key=lambda m: m.rank)
+        hidden = {c for m in stretch for c in range(m.begin, m.stop)}
+        if name.style == "last4":
+            hidden = {c for c in hidden if not all(m.tells(c) for m in stretch if m.begin <= c < m.stop)}
+        if hidden:
+            masked[name.code] = masked.get(name.code, 0) + len(hidden)
+    assert {code: sums[3] for code, sums in entries.items()} == masked
+    assert lane.pool[2][-1] == 99 - len(lane.entries())
+    if "".join(said):
+        assert lane.ledger[0, 6] == 100
+        assert lane.ledger[0, 7] == 100 + next(i for i, piece in enumerate(said) if piece)
+
+
+def test_matches_are_counted_by_stream_and_code() -> None:
+    lane = Lane([])
+    count(np.zeros(3, np.int32), np.array([4, 2, 4], np.int32), np.array([1, 0, 2], np.int64), *lane.pool)
+    assert lane.entries() == {4: [0, 0, 0, 0, 2, 3], 2: [0, 0, 0, 0, 1, 0]}
 
 
 @given(st.integers(0, 8), st.integers(0, 8))

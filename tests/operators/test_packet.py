@@ -71,8 +71,8 @@ def test_every_cut_packet_is_refused() -> None:
 
 def test_another_version_is_refused_by_name() -> None:
     data = full().to_bytes()
-    with pytest.raises(ValueError, match="packet version 3, this program reads version 2"):
-        Packet.from_bytes(data[:4] + struct.pack("<H", 3) + data[6:])
+    with pytest.raises(ValueError, match="packet version 4, this program reads version 3"):
+        Packet.from_bytes(data[:4] + struct.pack("<H", 4) + data[6:])
     with pytest.raises(ValueError, match="must begin with b'MSPK'"):
         Packet.from_bytes(b"MSPX" + data[4:])
 

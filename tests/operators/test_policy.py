@@ -33,7 +33,7 @@ class Meter:
                 value = int(text) / 10 if text.isdigit() else math.nan
                 stop = delta["begin"] + 1
                 samples += [(i, delta["row"], signal, delta["begin"], stop, stop, value) for signal in (4, 0)]
-                findings += [(i, delta["row"], Reach.RULE, c, 1.0, 0, 1, stop, 0, 0) for c in range(5)] * (
+                findings += [(i, delta["row"], Reach.RULE, c, 1.0, 0, 1, stop, 0, 0, 0) for c in range(5)] * (
                     text == "7"
                 )
         return packet.having(
@@ -136,6 +136,14 @@ def test_a_finding_is_judged_by_its_code_alone() -> None:
     for verdict in judged:
         finding = packet.findings[verdict["finding"]]
         assert all(verdict[name] == finding[name] for name in ("delta", "row", "code", "value", "decided"))
+
+
+def test_what_is_only_monitored_is_judged_like_the_rest() -> None:
+    would = [Action.WOULD_REDACT, Action.WOULD_BLOCK, Action.ALLOW, Action.WOULD_BLOCK, Action.ALLOW]
+    packets = run(lambda: [Directory(), Meter(), Policy(would, [LOOP, STALL, BOTH])], whole("s", "57", [1]))
+    told = [(int(v["code"]), int(v["action"]), v["finding"] < 0) for v in packets[0].verdicts]
+    rules = [(0, Action.WOULD_REDACT, False), (1, Action.WOULD_BLOCK, False), (3, Action.WOULD_BLOCK, False)]
+    assert told == rules
 
 
 def test_an_empty_policy_judges_nothing() -> None:

@@ -120,7 +120,7 @@ def test_a_stage_that_fails_loses_its_packet_and_not_the_flow(caplog: pytest.Log
     many = [(f"n{i}", Delta(TEXT, "poison")) for i in range(100)]
     later = [d for i in range(100) for d in (*say(f"n{i}", "late ab"), (f"n{i}", Delta(END)))]
     packets = [
-        pack(0, [*whole("before", "ab"), *whole("s", "good")[:-1]], now=0),
+        pack(0, [*whole("before", "ab"), *whole("s", "good,")[:-1]], now=0),
         pack(0, [*say("s", "bad"), *many], now=0),
         pack(0, [*say("s", "lost"), *whole("after", "fine ab")], now=0),
         pack(0, later, now=0),
@@ -134,7 +134,7 @@ def test_a_stage_that_fails_loses_its_packet_and_not_the_flow(caplog: pytest.Log
     assert "extra: slot 0, a packet of" in caplog.text
     assert "poison" in caplog.text
     texts = {lane.stream: text for lane, text in released(out).items()}
-    assert texts == {"before": "<0>", "s": "good again", "after": "fine <0>"}
+    assert texts == {"before": "<0>", "s": "good, again", "after": "fine <0>"}
     assert [o for o in outcomes(out) if o[0] == "n99"] == [
         ("n99", "START", "NONE"), ("n99", "ERROR", "NONE"), ("n99", "END", "ERROR"),
     ]  # fmt: skip
