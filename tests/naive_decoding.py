@@ -385,7 +385,9 @@ def decode(text: str) -> tuple[list[list[Spoken]], list[int]]:
     """The characters of every layer, and the mark after every character and at the end."""
     tree = [Layer()]
     for parent, kind in ((0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (3, 1), (3, 3)):
-        layer = Escapes(32 if parent else 64) if kind == 3 else Base64() if kind == 1 else Hex()
+        layer: Layer = Escapes(32 if parent else 64)
+        if kind < 3:
+            layer = Base64() if kind == 1 else Hex()
         tree[parent].children.append(layer)
         tree.append(layer)
     marks = []

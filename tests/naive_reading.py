@@ -55,7 +55,7 @@ def read(chars: Iterable[Char], forms: Forms) -> tuple[list[Char], list[Char]]:
     plain: list[Char] = []
     letters: list[Char] = []
     between, unseen, bare = _Letters(), 0, 0
-    for code, *where in chars:
+    for code, begin, stop, place in chars:
         for piece in forms.spelt.get(code, [code]):
             symbol = 1 if piece < 0 else forms.plain.get(piece, 3)
             letter = 1 if piece < 0 else forms.letters.get(piece, 2)
@@ -67,6 +67,6 @@ def read(chars: Iterable[Char], forms: Forms) -> tuple[list[Char], list[Char]]:
             if bare == _BARE:
                 letter, bare = 1, 0
             letter = between.symbol(piece, letter)
-            plain += [(symbol, *where)] * (symbol > 0)
-            letters += [(letter, *where)] * (letter > 0)
+            plain += [(symbol, begin, stop, place)] * (symbol > 0)
+            letters += [(letter, begin, stop, place)] * (letter > 0)
     return plain, letters
