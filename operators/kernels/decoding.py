@@ -318,9 +318,8 @@ def _digits(
             _hold(marks, here, place, hold - 1)
         here = place
         kind = _wide(_DIGITS[decoder, min(code, 128)])
-        entry = (
-            ((begin & 0xFFF ^ 0x800) - 0x800) << 20 | kind << 14 | length << 10
-        )  # signed: it is kept as int32
+        # its upper bits signed, because it is kept as int32
+        entry = ((begin & 0xFFF ^ 0x800) - 0x800) << 20 | kind << 14 | length << 10
         above = _wide(s[SLOTS + (count - 1 & 15)])
         ended = padded = False
         fresh = count
