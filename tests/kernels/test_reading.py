@@ -74,8 +74,8 @@ class Lanes:
         )  # fmt: skip
         for i, (row, _) in enumerate(deltas):
             for reading in range(2 * LAYERS):
-                said = symbols[first[i, reading] : last[i, reading]]
-                self.heard[row][reading] += map(tuple, said.tolist())
+                read_now = symbols[first[i, reading] : last[i, reading]]
+                self.heard[row][reading] += map(tuple, read_now.tolist())
 
 
 def _chars(text: str) -> list[naive.Char]:
