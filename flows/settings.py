@@ -48,9 +48,14 @@ class LimitSettings(_Section):
     event_bytes: Annotated[int, Field(ge=_KiB, le=1 << 30)] = _MiB
     """One event of a wire format, its framing included."""
 
+    undecodable: Literal["pass", "end"] = "pass"
+    """What is no UTF-8, or half a surrogate pair, becomes U+FFFD, which no rule is stopped by: the text goes
+    on, or its stream ends with an error."""
+
     def of_a_stream(self) -> Limits:
         """Those that the directory holds, in its units."""
-        return Limits(self.delta_bytes, self.stream_bytes, self.stream_lanes, int(self.idle * 1e9))
+        passes = self.undecodable == "pass"
+        return Limits(self.delta_bytes, self.stream_bytes, self.stream_lanes, int(self.idle * 1e9), passes)
 
 
 def _paths(given: object) -> object:

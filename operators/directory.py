@@ -34,6 +34,7 @@ __all__ = ["Directory", "Limits"]
 
 _START, _TEXT, _NOTE = int(Kind.START), int(Kind.TEXT), int(Kind.NOTE)
 _CLOSE, _USAGE, _ERROR, _END = int(Kind.CLOSE), int(Kind.USAGE), int(Kind.ERROR), int(Kind.END)
+_REPLACED = "\ufffd".encode()
 _UNNAMED = '{"provider":"","model":""}'
 
 
@@ -49,6 +50,8 @@ class Limits:
     """Lanes of one stream: choices, content blocks, tool calls."""
     idle: int = 600 * 10**9
     """Nanoseconds without a delta after which a stream is over."""
+    undecodable: bool = True
+    """Whether a stream goes on with text that holds U+FFFD, as decoders put it for what is no character."""
 
 
 @dataclass(slots=True)
@@ -168,13 +171,13 @@ class Directory:
             deltas["lane"].tolist(), deltas["kind"].tolist(), deltas["at"].tolist(),
             (deltas["end"] - deltas["start"]).tolist(), strict=True,
         )  # fmt: skip
-        lanes, deadline = edit.known, self._deadline()
+        lanes, deadline, broken = edit.known, self._deadline(), self._broken(packet)
         for i, (lane, kind, at, size) in enumerate(columns):
             if at > deadline:
                 self._sweep(edit, i, at)
                 deadline = self._deadline()
             known = lanes[lane]
-            if known and kind == _TEXT and size <= delta_bytes:
+            if known and kind == _TEXT and size <= delta_bytes and i not in broken:
                 rows[i], stream = known
                 stream.size += size
                 if stream.size <= stream_bytes:
@@ -182,7 +185,7 @@ class Directory:
                     streams[i] = stream.row
                     continue
                 stream.size -= size
-            rows[i], streams[i] = self._place(edit, i, lane, kind, at, size)
+            rows[i], streams[i] = self._place(edit, i, lane, kind, at, size, broken=i in broken)
             deadline = self._deadline()
         self._sweep(edit, len(deltas), packet.now)
         deltas["row"], deltas["stream"] = rows, streams
@@ -205,7 +208,16 @@ class Directory:
         text = packet.text + bytes(edit.text)
         return packet.having(deltas=deltas, opened=opened, lanes=tuple(edit.lanes), text=text)
 
-    def _place(self, edit: _Edit, i: int, lane: int, kind: int, at: int, size: int) -> tuple[int, int]:
+    def _broken(self, packet: Packet) -> frozenset[int]:
+        """The deltas that may not pass for what they hold in place of a character."""
+        if self._limits.undecodable or _REPLACED not in packet.text:
+            return frozenset()
+        spans = zip(packet.deltas["start"].tolist(), packet.deltas["end"].tolist(), strict=True)
+        return frozenset(i for i, span in enumerate(spans) if _REPLACED in packet.text[slice(*span)])
+
+    def _place(
+        self, edit: _Edit, i: int, lane: int, kind: int, at: int, size: int, *, broken: bool
+    ) -> tuple[int, int]:
         """Lane row and stream row of any delta but the next text of a lane known in this packet."""
         name = edit.lanes[lane].stream
         stream = self._streams.get(name)
@@ -245,7 +257,7 @@ class Directory:
             return -1, stream.row
         if kind not in (_TEXT, _NOTE):
             return -1, stream.row
-        problem = self._problem(stream, edit.lanes[lane], size)
+        problem = self._problem(stream, edit.lanes[lane], size, broken=broken and kind == _TEXT)
         if problem:
             edit.dropped.append(i)
             edit.insert(i, _ERROR, lane, at, stream=stream.row, text=problem)
@@ -263,8 +275,10 @@ class Directory:
         edit.known[lane] = known
         return known[0], stream.row
 
-    def _problem(self, stream: _Stream, lane: Lane, size: int) -> str:
+    def _problem(self, stream: _Stream, lane: Lane, size: int, *, broken: bool) -> str:
         limits = self._limits
+        if broken:
+            return "text that could not be decoded (limits.undecodable)"
         if size > limits.delta_bytes:
             return f"a delta of {size} bytes, limits.delta_bytes is {limits.delta_bytes}"
         if stream.size + size > limits.stream_bytes:

@@ -177,6 +177,20 @@ def test_a_broken_limit_ends_the_stream_and_refuses_the_rest(
     assert short([*said, *late, late[-1]])[-1] == ("ERROR", "an end for a stream that is not open")
 
 
+@pytest.mark.parametrize("undecodable", [True, False])
+def test_what_could_not_be_decoded_passes_or_ends_its_stream(undecodable: bool) -> None:
+    said = whole("s", "a b\ufffd c d", range(2, 8, 2))
+    heard = short(said, Limits(undecodable=undecodable))
+    texts = [text for kind, text in heard if kind == "TEXT"]
+    errors = [text for kind, text in heard if kind == "ERROR"]
+    if undecodable:
+        assert "".join(texts) == "a b\ufffd c d"
+        assert not errors
+    else:
+        assert "".join(texts) == "a "
+        assert errors == ["text that could not be decoded (limits.undecodable)"]
+
+
 def test_the_1025th_lane_is_one_too_many() -> None:
     said = [("s", Delta(START, "{}")), *(("s", Delta(TEXT, "x", item=item)) for item in range(1024))]
     heard = short(said, Limits())
