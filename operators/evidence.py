@@ -15,6 +15,7 @@ from functools import cached_property
 
 from operators import alphabet, checks, reading
 from operators.automaton import Rule
+from operators.needles import needles
 from operators.recent import Recent
 
 __all__ = ["Evidence"]
@@ -35,10 +36,12 @@ class Evidence:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._wants = [_Wants(rule) for rule in rules]
         self._near: dict[tuple[int, int, int], bool] = {}
+        self._said: dict[tuple[int, int, int, int], str] = {}
 
     def forget(self) -> None:
         """A new packet: the rows may be others."""
         self._near.clear()
+        self._said.clear()
 
     def holds(self, past: Recent, delta: int, layer: int, rule: int, begin: int, stop: int) -> int:
         """Whether characters ``begin:stop`` of a lane are what the rule says, beyond their shape: 0 no, 1
@@ -52,10 +55,10 @@ class Evidence:
         key = rule, past.row(delta), begin
         near = self._near.get(key)
         if near is None:
-            near = self._near[key] = wants.is_near(self._before(past, delta, begin))
+            near = self._near[key] = not wants.near or wants.is_near(self._before(past, delta, begin))
         if not near:
             return _NEVER
-        return wants.check is None or wants.check(_seen(past.text(delta, begin, stop)))
+        return wants.check is None or wants.check(self._read(past, delta, 0, begin, stop))
 
     def part(self, past: Recent, delta: int, rule: int, begin: int, stop: int) -> tuple[int, int]:
         """Which part of a match is meant: the group of the expression, all of it where there is none, or
@@ -73,22 +76,32 @@ class Evidence:
     def _hidden(self, past: Recent, delta: int, layer: int, wants: _Wants, begin: int, stop: int) -> bool:
         """The same of a match in a decoded layer. What is near it may be hidden as well, or stand before."""
         before = self._before(past, delta, begin)
-        said = _seen(reading.unveiled(layer, past.text(delta, begin, stop)))
+        said = self._read(past, delta, layer, begin, stop)
         inside = wants.expression.search(said)
         if inside is None:
             return wants.is_near(before)
-        more = _seen(reading.unveiled(layer, past.text(delta, max(begin - _STRETCH * _NEAR, 0), stop)))
-        place = more.rfind(inside.group())
-        near = wants.is_near(before + said[: inside.start()]) or wants.is_near(
-            more[max(place - _NEAR, 0) : place]
-        )
-        return near and (wants.check is None or wants.check(inside.group()))
+        if wants.near and not wants.is_near(before + said[: inside.start()]):
+            stretch = past.text(delta, max(begin - _STRETCH * _NEAR, 0), stop)
+            if not any(
+                wants.is_before(_seen(each), inside.group()) for each in reading.readings(layer, stretch)
+            ):
+                return False
+        return wants.check is None or wants.check(inside.group())
 
     def _before(self, past: Recent, delta: int, begin: int) -> str:
-        before = _seen(past.text(delta, max(begin - _NEAR, 0), begin))
+        before = self._read(past, delta, 0, max(begin - _NEAR, 0), begin)
         if len(before) < min(_NEAR, begin):  # some of it is not seen
-            before = _seen(past.text(delta, max(begin - _STRETCH * _NEAR, 0), begin))
+            before = self._read(past, delta, 0, max(begin - _STRETCH * _NEAR, 0), begin)
         return before[-_NEAR:]
+
+    def _read(self, past: Recent, delta: int, layer: int, begin: int, stop: int) -> str:
+        """What a stretch of a lane says in a layer, as it is read; many rules ask for the same."""
+        key = past.row(delta), layer, begin, stop
+        said = self._said.get(key)
+        if said is None:
+            text = past.text(delta, begin, stop)
+            said = self._said[key] = _seen(reading.unveiled(layer, text) if layer else text)
+        return said
 
 
 class _Wants:
@@ -99,7 +112,8 @@ class _Wants:
         self._rule = rule
         self.check = checks.CHECKS[rule.check] if rule.check else None
         try:
-            self._near = re.compile(rule.near, re.IGNORECASE) if rule.near else None
+            self.near = re.compile(rule.near, re.IGNORECASE) if rule.near else None
+            self._needles = needles(rule.near)
         except re.error as error:
             msg = f"rule {rule.name!r}: near: {rule.near!r} is no expression: {error}"
             raise ValueError(msg) from error
@@ -113,8 +127,19 @@ class _Wants:
     def grouped(self) -> bool:
         return "(" in self._rule.pattern and self.expression.groups > 0
 
+    def is_before(self, text: str, match: str) -> bool:
+        """Whether what is near stands in `text` before the last `match`."""
+        place = text.rfind(match)
+        return place >= 0 and self.is_near(text[max(place - _NEAR, 0) : place])
+
     def is_near(self, before: str) -> bool:
-        return self._near is None or self._near.search(before) is not None
+        if self.near is None:
+            return True
+        if before.isascii() and self._needles:
+            small = before.lower()
+            if not any(needle in small for needle in self._needles):
+                return False
+        return self.near.search(before) is not None
 
 
 def _seen(text: str) -> str:

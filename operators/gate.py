@@ -28,7 +28,7 @@ from operators import reading, recent
 from operators.automaton import MAX_HOLD, Automaton, Rule
 from operators.columns import Columns
 from operators.evidence import Evidence
-from operators.kernels import decoding, match
+from operators.kernels import decoding, lazy, match
 from operators.kernels import reading as readings
 from operators.packet import DELTA, FINDING, OPENED, VETTED, Kind, Packet, Reach, Table, column, empty, joined
 from operators.recent import Recent
@@ -84,6 +84,7 @@ class Gate:
             tables.states, tables.cells, tables.now_at, tables.now, tables.later_at, tables.later,
             tables.lead, tables.edge, tables.checked, tables.eager,
         )  # fmt: skip
+        self._memory = lazy.memory()
         accepts = int(np.diff(tables.now_at).max(initial=0) + np.diff(tables.later_at).max(initial=0))
         self._asked = np.empty(((_THREADS + 1) * accepts + 1, 5), np.int32)
         walkers = (len(self._walkers),)
@@ -163,7 +164,8 @@ class Gate:
             while progress[0] < progress[1]:
                 count, asks = match.advance(
                     rows, kinds, places, char_at, lengths, _CLOSE, _HOLD, first, last, symbols,
-                    self._tables, lanes, marks, upto, lead, found, asked, answers, events, progress,
+                    self._tables, self._memory, lanes, marks, upto, lead, found, asked, answers, events,
+                    progress,
                 )  # fmt: skip
                 if count:
                     matches.append(found[:count].copy())

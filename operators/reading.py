@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from operators.kernels.decoding import SLOTS
 
-__all__ = ["LAYERS", "NAMES", "READINGS", "STATE", "unveiled"]
+__all__ = ["LAYERS", "NAMES", "READINGS", "STATE", "readings", "unveiled"]
 
 _BASE64, _HEX, _ESCAPES = 1, 2, 3
 _TREE = (
@@ -99,6 +99,11 @@ def unveiled(layer: int, text: str) -> str:
     >>> unveiled(1, "aGlkZGVu"), unveiled(2, "68:69:64"), unveiled(3, r"a\u0062%63")
     ('hidden', 'hid', 'abc')
     """
+    return max(readings(layer, text), key=_weight).replace("\ufffd", "")
+
+
+def readings(layer: int, text: str) -> list[str]:
+    """What a stretch of the original may say in a layer: at every alignment, U+FFFD where it is no text."""
     chain = []
     while layer:
         chain.append(_TREE[layer][1])
@@ -106,14 +111,14 @@ def unveiled(layer: int, text: str) -> str:
     texts = [text]
     for decoder in reversed(chain):
         texts = [decoded for each in texts for decoded in _decoded(decoder, each)]
-    return max(texts, key=_weight).replace("\ufffd", "")
+    return texts
 
 
 def _decoded(decoder: int, text: str) -> Iterator[str]:
     """What `text` says at every alignment, the likeliest first; U+FFFD where it is no text."""
     if decoder == _BASE64:
         digits = re.sub(r"[^A-Za-z0-9+/]", "", text.replace("-", "+").replace("_", "/"))
-        for missing in range(3):
+        for missing in range(4):
             whole = "A" * missing + digits
             whole = whole[: len(whole) - (len(whole) % 4 == 1)]
             yield _text(base64.b64decode(whole + "=" * (-len(whole) % 4))[missing:])

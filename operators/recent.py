@@ -9,7 +9,6 @@ State: a ring of 3 KiB and a counter for each open lane. Cost: about 1 ns a byte
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ class Recent:
     def __init__(self, packet: Packet, ring: NDArray[np.uint8], written: NDArray[np.int64]) -> None:
         self._packet, self._ring, self._written = packet, ring, written
         self._spoken: dict[int, list[int]] | None = None
-        self._known: dict[int, tuple[str, int, int]] = {}
+        self._known: dict[int, tuple[str, int]] = {}
         self._last = -1, 0, ""
         self._starts, self._ends = packet.deltas["start"].tolist(), packet.deltas["end"].tolist()
 
@@ -52,27 +51,25 @@ class Recent:
     def knows(self, delta: int, begin: int) -> bool:
         """Whether the lane's text is still known from `begin` on."""
         row = self.row(delta)
-        known, first, upto = self._known.get(row) or self._kept(row, delta)
-        spoken = self._spoken_by(row)
-        fresh = spoken[bisect_right(spoken, upto) : bisect_right(spoken, delta)]
-        if fresh:
-            known += "".join(
-                [self._packet.text[self._starts[each] : self._ends[each]].decode() for each in fresh]
-            )
-            skipped = max(len(known) - 2 * _RING, 0) if len(known) > 4 * _RING else 0
-            known, first = known[skipped:], first + skipped
-        self._known[row] = known, first, max(upto, delta)
+        entry = self._known.get(row)
+        if entry is None:
+            known, first = self._kept(row, delta)
+            fresh = [
+                self._packet.text[self._starts[each] : self._ends[each]] for each in self._spoken_by(row)
+            ]
+            entry = self._known[row] = known + b"".join(fresh).decode(), first
+        known, first = entry
         self._last = delta, first, known
         return first <= begin
 
-    def _kept(self, row: int, delta: int) -> tuple[str, int, int]:
-        """What the ring has of a lane: the text before the packet, its first character, the delta before."""
+    def _kept(self, row: int, delta: int) -> tuple[str, int]:
+        """What the ring has of a lane: the text before the packet, and its first character."""
         size, at = min(int(self._written[row]), _RING), int(self._written[row]) % _RING
         known = np.roll(self._ring[row], -at)[_RING - size :].tobytes()
         text = known.decode("utf-8", "ignore")  # the ring may begin within a character
         spoken = self._spoken_by(row)
         came = spoken[0] if spoken else delta
-        return text, int(self._packet.deltas["begin"][came]) - len(text), -1
+        return text, int(self._packet.deltas["begin"][came]) - len(text)
 
     def remember(self) -> None:
         """Write the packet's text into the rings."""

@@ -8,13 +8,14 @@ is per lane and sample: how samples are cut into packets changes nothing.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import kernel
 
 __all__ = ["attractor_update"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def attractor_update(
     rows: NDArray[np.int32],
     values: NDArray[np.float64],

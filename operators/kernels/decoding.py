@@ -19,8 +19,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import inner, kernel
 
 __all__ = ["ENDED", "ROOM", "SLOTS", "decode"]
 
@@ -49,11 +50,6 @@ _WAIT = 10
 """Characters of an escape that is not complete: with one more it is text."""
 _MEANT = 62
 """States of :func:`_steps` from here on are escapes that are complete."""
-
-_INNER = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-_njit: Any = njit
-"""numba takes options that its types do not know: without wrappers, what only the kernel calls compiles in
-two thirds of the time. Called from Python such a function is a null pointer."""
 
 _wide: Any = np.int64
 """Numbers are widened where they are read, so that every function is compiled for one type of them."""
@@ -134,7 +130,7 @@ _DIGITS, _KINDS, _STEPS = _digits_of(), _kinds(), _steps()
 _TRAITS = _traits()
 
 
-@_njit(**_INNER)
+@inner
 def _put(chars: NDArray[np.int32], out: int, code: int, begin: int, stop: int, place: int) -> int:
     """Append a character to the arena; its length then."""
     row = np.uint64(out)
@@ -145,7 +141,7 @@ def _put(chars: NDArray[np.int32], out: int, code: int, begin: int, stop: int, p
     return out + 1
 
 
-@_njit(**_INNER)
+@inner
 def _end(s: NDArray[np.int32], chars: NDArray[np.int32], out: int, begin: int, place: int) -> int:
     """End what the layer says, if anything was said since it last ended, and forget half a character."""
     if s[_SPOKEN] & 1:
@@ -154,7 +150,7 @@ def _end(s: NDArray[np.int32], chars: NDArray[np.int32], out: int, begin: int, p
     return out
 
 
-@_njit(**_INNER)
+@inner
 def _speak(
     s: NDArray[np.int32],
     chars: NDArray[np.int32],
@@ -210,14 +206,14 @@ def _speak(
     return int(_put(chars, out, code, begin, stop, place))
 
 
-@_njit(**_INNER)
+@inner
 def _hold(marks: NDArray[np.int32], here: int, beyond: int, mark: int) -> None:
     """Lower the marks of places here..beyond to `mark`."""
     for place in range(here, beyond):
         marks[place] = min(marks[place], mark)
 
 
-@_njit(**_INNER)
+@inner
 def _joined(decoder: int, phase: int, above: int, entry: int) -> int:
     """The byte that ends in the digit `entry`, at place `phase` of its group."""
     above, entry = above >> 14 & 63, entry >> 14 & 63
@@ -226,7 +222,7 @@ def _joined(decoder: int, phase: int, above: int, entry: int) -> int:
     return (above << 6 | entry) >> 6 - 2 * phase & 255
 
 
-@_njit(**_INNER)
+@inner
 def _weigh(s: NDArray[np.int32], decoder: int, fed: int, count: int) -> None:
     """Follow digits fed..count of the ring at every alignment, and note where its text begins.
 
@@ -261,13 +257,13 @@ def _weigh(s: NDArray[np.int32], decoder: int, fed: int, count: int) -> None:
             s[_SEEN] = s[_SEEN] & ~(15 << 4 * lane) | kind << 4 * lane
 
 
-@_njit(**_INNER)
+@inner
 def _fits(chars: NDArray[np.int32], i: int, traits: int) -> int:
     """Which of `traits` character i of the arena has."""
     return int(_TRAITS[min(chars[i, 0], 128)] & traits)
 
 
-@_njit(**_INNER)
+@inner
 def _digits(
     decoder: int,
     listed: int,
@@ -394,7 +390,7 @@ def _digits(
     return out
 
 
-@_njit(**_INNER)
+@inner
 def _keep(s: NDArray[np.int32], code: int, begin: int, stop: int) -> None:
     """Put a character into the ring of escapes; the oldest is forgotten when it is full.
 
@@ -412,7 +408,7 @@ def _keep(s: NDArray[np.int32], code: int, begin: int, stop: int) -> None:
     s[_TURN] = turn + 1 & 0xFFFFFF
 
 
-@_njit(**_INNER)
+@inner
 def _flush(s: NDArray[np.int32], chars: NDArray[np.int32], out: int, count: int, place: int) -> int:
     """Say the oldest `count` characters of the ring of escapes, and empty it."""
     mask, turn, begin = s.size - SLOTS - 1, _wide(s[_TURN]) - s[_KEPT], _wide(s[_OLDEST])
@@ -425,7 +421,7 @@ def _flush(s: NDArray[np.int32], chars: NDArray[np.int32], out: int, count: int,
     return out
 
 
-@_njit(**_INNER)
+@inner
 def _escapes(
     s: NDArray[np.int32],
     chars: NDArray[np.int32],
@@ -501,7 +497,7 @@ def _escapes(
     return out
 
 
-@_njit(cache=True, nogil=True, no_cfunc_wrapper=True)
+@kernel
 def decode(
     rows: NDArray[np.int32],
     kinds: NDArray[np.uint8],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import kernel
 
 __all__ = ["number"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def number(
     rows: NDArray[np.int32],
     streams: NDArray[np.int32],

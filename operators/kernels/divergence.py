@@ -9,8 +9,9 @@ stream can pay. One pass finds neighbours for both ends of a pair, and one logar
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import inner, kernel
 
 __all__ = ["PARTING", "follow_neighbours"]
 
@@ -28,7 +29,7 @@ _UNRELATED = 0.7
 """Mean logarithm of the distance of unrelated points in three standardised coordinates, about."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def follow_neighbours(
     windows: NDArray[np.float64], lags: NDArray[np.int64], out: NDArray[np.void], scratch: NDArray[np.float64]
 ) -> None:
@@ -66,7 +67,7 @@ def follow_neighbours(
         out[k]["exponent"] = _slope(curve, lag, len(z) // 4)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _pair(z: Series, lag: int, nearest: Series, best: Series) -> None:
     """For each of the first points its nearest neighbour more than a turn away in time, or -1."""
     best[:] = np.inf
@@ -82,7 +83,7 @@ def _pair(z: Series, lag: int, nearest: Series, best: Series) -> None:
                 best[j], nearest[j] = square, i
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _error(z: Series, nearest: Series, ahead: int) -> float:
     """Half the mean squared difference of the pairs, `ahead` of their first coordinate."""
     pairs = 0
@@ -95,7 +96,7 @@ def _error(z: Series, nearest: Series, ahead: int) -> float:
     return 0.5 * total / max(pairs, 1)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _part(z: Series, lag: int, nearest: Series, curve: Series) -> None:
     """Mean log distance of the pairs after 0, 1, 2 ... samples; equal points say nothing of it."""
     for k in range(len(z) // 4 + 1):
@@ -116,7 +117,7 @@ def _part(z: Series, lag: int, nearest: Series, curve: Series) -> None:
         curve[k] = (total + 0.5 * np.log(product)) / max(seen, 1)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _slope(curve: Series, first: int, horizon: int) -> float:
     """Slope of the mean log distance until 60 % of its way to that of unrelated points."""
     end = curve[first] + 0.6 * (_UNRELATED - curve[first])

@@ -11,13 +11,14 @@ are written ``a if a < b else b``: that is one ``minsd``, ``<=`` is a compare an
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import allocating, inner, kernel
 
 __all__ = ["dtw_distance", "spring_update"]
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def dtw_distance(x: NDArray[np.float64], y: NDArray[np.float64], radius: int) -> float:
     r"""Banded DTW distance between `x` and `y`.
 
@@ -79,7 +80,7 @@ def dtw_distance(x: NDArray[np.float64], y: NDArray[np.float64], radius: int) ->
     return float(above[m])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def spring_update(
     rows: NDArray[np.int32],
     signals: NDArray[np.uint8],
@@ -183,7 +184,7 @@ def spring_update(
     return count
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _step(
     gap: float,
     left: float,
@@ -204,7 +205,7 @@ def _step(
     return (up if up < older else older) + gap * gap, start
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _advance_pair(
     value: float,
     begin: np.int64,
@@ -238,7 +239,7 @@ def _advance_pair(
         diagonal_b, corner_b = left, left_start
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_alive(
     column: NDArray[np.float64], begun: NDArray[np.int32], best: np.float64, last: np.int64
 ) -> bool:

@@ -18,8 +18,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import inner, kernel
 
 __all__ = ["LANE", "measure"]
 
@@ -54,7 +55,7 @@ LANE = np.dtype(
 """What is kept of a lane, 2.1 KiB. A new one is zero."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def measure(
     deltas: NDArray[np.void],
     text: NDArray[np.uint8],
@@ -110,7 +111,7 @@ def measure(
     return n
 
 
-@njit(nogil=True)
+@inner
 def _read(
     text: NDArray[np.uint8],
     start: _Int,
@@ -147,7 +148,7 @@ def _read(
     return n
 
 
-@njit(nogil=True)
+@inner
 def _end_word(
     lane: np.void, samples: NDArray[np.void], n: _Int, delta: _Int, row: _Int, decided: _Int
 ) -> _Int:
@@ -168,14 +169,14 @@ def _end_word(
     return n
 
 
-@njit(nogil=True)
+@inner
 def _mixed(held: _Int, value: _Int) -> _Int:
     """A 32-bit hash of two 32-bit values."""
     product = (held ^ value) * _MIX & 0xFFFFFFFF
     return (product ^ product >> 15) + 1 & 0xFFFFFFFF  # + 1: or zeros would stay zero
 
 
-@njit(nogil=True)
+@inner
 def _know(lane: np.void, trigram: _Int) -> float:
     """1.0 if the trigram of this hash was said before, which it is now.
 
@@ -194,7 +195,7 @@ def _know(lane: np.void, trigram: _Int) -> float:
     return 0.0
 
 
-@njit(nogil=True)
+@inner
 def _put(
     samples: NDArray[np.void],
     n: _Int,

@@ -11,8 +11,9 @@ chosen on the logistic, Henon, Lorenz and Roessler systems, some 60 lengths, ste
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import allocating, inner
 
 __all__ = ["largest_lyapunov"]
 
@@ -25,7 +26,7 @@ _PAIRS = 1000
 """Unrelated points that the distance of saturation is measured on."""
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def largest_lyapunov(x: NDArray[np.float64], dim: int, lag: int, theiler: int, steps: int) -> float:
     r"""Largest Lyapunov exponent of `x`, after Rosenstein.
 
@@ -94,7 +95,7 @@ def largest_lyapunov(x: NDArray[np.float64], dim: int, lag: int, theiler: int, s
     return _slope(total, first, last)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _square(x: NDArray[np.float64], i: int, j: int, dim: int, lag: int) -> float:
     """Squared distance of two embedded points."""
     square = 0.0
@@ -104,7 +105,7 @@ def _square(x: NDArray[np.float64], i: int, j: int, dim: int, lag: int) -> float
     return square
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _neighbour(x: NDArray[np.float64], i: int, usable: int, dim: int, lag: int, theiler: int) -> int:
     """The nearest point to `i`, neither it nor one of its own time; -1 if there is none."""
     nearest = np.inf
@@ -124,7 +125,7 @@ def _neighbour(x: NDArray[np.float64], i: int, usable: int, dim: int, lag: int, 
     return found
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _correlation_time(x: NDArray[np.float64]) -> int:
     """Samples until the autocorrelation falls below 1 / e."""
     n = len(x)
@@ -143,7 +144,7 @@ def _correlation_time(x: NDArray[np.float64]) -> int:
     return n // 2
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _saturation(x: NDArray[np.float64], usable: int, dim: int, lag: int) -> float:
     """Mean log distance of unrelated points: pairs from a low-discrepancy sequence, so no seed."""
     total = 0.0
@@ -159,7 +160,7 @@ def _saturation(x: NDArray[np.float64], usable: int, dim: int, lag: int) -> floa
     return total / seen if seen else np.inf
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _slope(y: NDArray[np.float64], first: int, last: int) -> float:
     """Least-squares slope of ``y[first:last + 1]`` per place."""
     centre = 0.5 * (first + last)

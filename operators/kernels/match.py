@@ -29,8 +29,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import inner, kernel
+from operators.kernels.lazy import stride
 
 __all__ = ["DEAD", "advance"]
 
@@ -44,9 +46,12 @@ _NO, _YES, _NEVER = 0, 1, 2  # answers
 _ONCE = 2  # checked: the answer is one for all ends of a begin
 _NOWHERE = 2**31 - 1
 _MARGIN = 64  # below `limit`, as far as a thread of an open rule is let grow by what is no symbol
+_BUILT_ON = 0xCEE44481
+"""CRC-32 of lazy.py, so that this file changes with that one, and numba takes no old machine code from its
+cache (``tests/kernels/test_lazy.py`` tells the number)."""
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _tell(
     found: NDArray[np.int32],
     m: np.int64,
@@ -62,20 +67,20 @@ def _tell(
     return m + 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _move(entries: NDArray[np.int32], source: np.int64, target: np.int64) -> None:
     """Put an entry in the place of another."""
     for field in range(4):
         entries[target, field] = entries[source, field]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _span(entries: NDArray[np.int32], e: np.int64) -> tuple[np.int64, np.int64, np.int64]:
     """Rule, begin and stop of an entry."""
     return np.int64(entries[e, _RULE]), np.int64(entries[e, _BEGIN]), np.int64(entries[e, _STOP])
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _taken(rule: np.int64, begin: np.int64, entries: NDArray[np.int32], n: np.int64) -> bool:
     """Whether a match of the rule that begins there overlaps one that was closed, or one further left."""
     for e in range(n):
@@ -87,20 +92,26 @@ def _taken(rule: np.int64, begin: np.int64, entries: NDArray[np.int32], n: np.in
     return False
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _allowed(hold: np.int32, loose: np.int64, most: np.int64) -> np.int64:
     """Characters of the text that a thread may grow to: what it may hold, and those that were no symbol."""
     return max(min(np.int64(hold) + loose, most), np.int64(hold))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _accept(
     found: NDArray[np.int32], m: np.int64, where: NDArray[np.int64], eager: np.int64, late: np.int64,
     rule: np.int64, begin: np.int64, stop: np.int64, entries: NDArray[np.int32], n: np.int64,
+    checked: NDArray[np.uint8],
 ) -> tuple[np.int64, np.int64]:  # fmt: skip
     """Enter a match; the numbers of matches told and of entries. A `late` one is of a thread that has
     slid: what comes next may be a part of it or a match of its own, and must be covered either way.
     """
+    for e in range(n * late):  # it has slid into what it left behind itself
+        ours = entries[e, _RULE] == rule and entries[e, _STATUS] == _PENDING
+        if ours and entries[e, _BEGIN] < begin <= entries[e, _STOP]:
+            entries[e, _STOP] = max(stop, np.int64(entries[e, _STOP]))
+            return m, n
     if _taken(rule, begin, entries, n):
         return m, n
     for e in range(n):
@@ -108,7 +119,7 @@ def _accept(
             begin, late = np.int64(entries[e, _STOP]), np.int64(0)  # a further part of that
     if begin >= stop:
         return m, n
-    kept, leftmost = np.int64(0), np.int64(0)
+    kept = np.int64(0)
     for e in range(n):  # what it overlaps further right is no match of its own; itself may have been shorter
         if (
             entries[e, _RULE] != rule
@@ -116,16 +127,26 @@ def _accept(
             or not begin <= entries[e, _BEGIN] < stop
         ):
             _move(entries, np.int64(e), kept)
-            if entries[kept, _BEGIN] < entries[leftmost, _BEGIN]:
-                leftmost = kept
             kept += 1
         elif entries[e, _BEGIN] == begin:
             stop = max(stop, entries[e, _STOP])
-    if kept == entries.shape[0]:  # the leftmost has waited longest
-        if entries[leftmost, _STATUS] == _PENDING:
-            m = _tell(found, m, where, *_span(entries, leftmost), np.int64(1))
+    if kept == entries.shape[0]:  # the leftmost has waited longest, but what was asked must stay known
+        oldest, own = np.int64(-1), np.int64(-1)
+        for e in range(kept):
+            lives = entries[e, _STATUS] == _PENDING or entries[e, _STATUS] == _OPEN
+            if lives and checked[entries[e, _RULE]]:
+                if entries[e, _RULE] == rule and entries[e, _STATUS] == _OPEN:
+                    own = np.int64(e)
+            elif oldest < 0 or entries[e, _BEGIN] < entries[oldest, _BEGIN]:
+                oldest = np.int64(e)
+        if oldest < 0:
+            if own >= 0:
+                entries[own, _STOP] = max(stop, np.int64(entries[own, _STOP]))
+            return _tell(found, m, where, rule, begin, stop, np.int64(1)), kept
+        if entries[oldest, _STATUS] == _PENDING:
+            m = _tell(found, m, where, *_span(entries, oldest), np.int64(1))
         kept -= 1
-        _move(entries, kept, leftmost)
+        _move(entries, kept, oldest)
     entries[kept, _RULE], entries[kept, _BEGIN], entries[kept, _STOP] = rule, begin, stop
     entries[kept, _STATUS] = _PENDING
     if eager or late:
@@ -134,7 +155,7 @@ def _accept(
     return m, kept + 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _settle(
     found: NDArray[np.int32], m: np.int64, where: NDArray[np.int64], low: np.int64, slid: np.int64,
     entries: NDArray[np.int32], n: np.int64,
@@ -151,7 +172,7 @@ def _settle(
     return m, kept
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def advance(
     rows: NDArray[np.int32],
     kinds: NDArray[np.uint8],
@@ -164,6 +185,7 @@ def advance(
     last: NDArray[np.int32],
     symbols: NDArray[np.int32],
     tables: tuple[NDArray[Any], ...],
+    memory: tuple[NDArray[Any], ...],
     lanes: tuple[NDArray[Any], ...],
     marks: NDArray[np.int32],
     upto: NDArray[np.int32],
@@ -199,6 +221,8 @@ def advance(
         and end of its entries); ``word``, ``opening_at``, ``opening``, ``states``, ``cells`` of
         :class:`operators.automaton.Automaton`; then its ``now_at now later_at later lead edge checked
         eager``. A step touches two lines of the cache.
+    memory : tuple, modified
+        From :func:`operators.kernels.lazy.memory`.
     lanes : tuple, modified
         ``stuck uint8[lanes]``, ``vetted int32[lanes]``, and per walker ``previous uint8[lanes, w]``,
         ``ended int32[lanes, w]`` (where the last symbol stopped), ``loose int32[lanes, w]`` (characters that
@@ -239,10 +263,11 @@ def advance(
     """
     walkers, word, opening_at, opening, about, moves = tables[:6]
     now_at, now, later_at, later, lead, edge, checked, eager = tables[6:]
+    sets, heads, ways, far, origins, begins, used = memory
     stuck, vetted, previous, ended, loose, live, entered, states, begun, entry = lanes
     most = np.int64(limit - _MARGIN)
     room = found.shape[0] - 2 * asked.shape[0] - entry.shape[1] - 2
-    where = np.zeros(3, np.int64)
+    where = events[events.shape[0] - 1]
     m = np.int64(0)
     while progress[0] < progress[1]:
         i = progress[0]
@@ -281,6 +306,18 @@ def advance(
                 j = np.int64(symbols[k, 3]) if k < past else behind - 1
             where[0], where[2] = i, w
             while k < past + closing:
+                if not n and not reached & _LATER and not progress[4]:
+                    k, count, before, loosely, last_stop, j = stride(
+                        symbols, k, past, bank, words, opens, opening, about, moves, sets, heads, ways, far,
+                        origins, begins, used, state, start, count, before, loosely, last_stop, holds, marks,
+                        j,
+                    )  # fmt: skip
+                    low, reached = _NOWHERE, 0
+                    for t in range(count):
+                        low = min(low, start[t])
+                        reached |= about[state[t], _FLAGS]
+                    if k == past + closing:
+                        break
                 symbol, at, stop = np.int64(_BREAK), np.int64(behind - 1), last_stop
                 if k < past:
                     symbol, at = np.int64(symbols[k, 0]), np.int64(symbols[k, 3])
@@ -306,6 +343,8 @@ def advance(
                                     yes |= entries[e, _STATUS] == _PENDING and checked[rule] == _ONCE
                                 elif entries[e, _RULE] == rule and entries[e, _STATUS] == _OPEN:
                                     yes |= begin <= entries[e, _STOP]
+                                elif entries[e, _RULE] == rule and entries[e, _STATUS] == _PENDING and late:
+                                    yes |= entries[e, _BEGIN] < begin <= entries[e, _STOP]
                             for q in range(progress[4] - 1):
                                 if asked[q, 2] == rule and asked[q, 3] == begin:
                                     yes = answers[q] == _YES
@@ -334,8 +373,9 @@ def advance(
                         rule, begin = events[h, 0], events[h, 1]
                         at_once = np.int64(eager[rule])
                         m, n = _accept(
-                            found, m, where, at_once, events[h, 3], rule, begin, events[h, 2], entries, n
-                        )
+                            found, m, where, at_once, events[h, 3], rule, begin, events[h, 2], entries, n,
+                            checked,
+                        )  # fmt: skip
                     if stepped:
                         break
                     heard, fresh, reached, stepped = 0, np.int64(0), 0, True
@@ -380,7 +420,9 @@ def advance(
                             ):  # before a character of it can leave
                                 sure = checked[later[a]] == 0
                                 for e in range(n):
-                                    known = entries[e, _STATUS] == _PENDING and entries[e, _BEGIN] == b
+                                    known = entries[e, _STATUS] == _PENDING and (
+                                        entries[e, _BEGIN] <= b <= entries[e, _STOP]
+                                    )
                                     known |= entries[e, _STATUS] == _OPEN and b <= entries[e, _STOP]
                                     sure |= known and entries[e, _RULE] == later[a]
                                 if sure:

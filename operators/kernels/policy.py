@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import kernel
 
 __all__ = ["cross"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cross(
     rows: NDArray[np.int32],
     signals: NDArray[np.uint8],

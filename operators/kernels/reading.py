@@ -16,8 +16,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import inner, kernel
 
 __all__ = ["BARE", "BREAK", "EDGE", "SPELT", "UNSEEN", "read"]
 
@@ -34,17 +35,13 @@ _WHITE = np.array([code for code in range(0x3001) if chr(code).isspace()])
 _FULL = np.array([0x3002, 0xFF01, 0xFF1F, 0xFF61])
 """Full stops of scripts without spaces: they break at once, others with the white space behind them."""
 
-_njit: Any = njit
-"""numba takes options that its types do not know: without wrappers, what only the kernel calls compiles in
-two thirds of the time. Called from Python such a function is a null pointer."""
-
 _wide: Any = np.int64
 """Numbers are widened where they are read, so that every function is compiled for one type of them."""
 
 _BREAK = _wide(BREAK)
 
 
-@_njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _put(symbols: NDArray[np.int32], k: int, symbol: int, begin: int, stop: int, place: int) -> int:
     """Write a symbol to row k; the next row, k if the symbol is 0."""
     u = np.uint64(k)
@@ -52,7 +49,7 @@ def _put(symbols: NDArray[np.int32], k: int, symbol: int, begin: int, stop: int,
     return k + (symbol != 0)
 
 
-@_njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _between(state: int, code: int, broken: bool) -> tuple[int, int]:
     """What stands between letters: the symbol to write (0: none), and the state behind it.
 
@@ -78,7 +75,7 @@ def _between(state: int, code: int, broken: bool) -> tuple[int, int]:
     return (0 if last else EDGE), max(last, 1) | ends | blank
 
 
-@_njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def _spelling(spelt_at: NDArray[np.int32], code: int) -> int:
     """The row of a code point that is read as several characters."""
     lo, hi = 0, spelt_at.size - 1
@@ -91,7 +88,7 @@ def _spelling(spelt_at: NDArray[np.int32], code: int) -> int:
     return lo
 
 
-@_njit(cache=True, nogil=True, no_cfunc_wrapper=True)
+@kernel
 def read(
     rows: NDArray[np.int32],
     chars: NDArray[np.int32],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import kernel
 
 __all__ = ["remember"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def remember(
     rows: NDArray[np.int32],
     kinds: NDArray[np.uint8],
@@ -44,9 +45,9 @@ def remember(
         row = rows[i]
         if row < 0 or kinds[i] != text_kind:
             continue
-        skipped = max(ends[i] - starts[i] - size, 0)
-        at = written[row] + skipped
-        for k in range(starts[i] + skipped, ends[i]):
-            ring[row, at % size] = text[k]
-            at += 1
-        written[row] = at
+        begin = ends[i] - min(ends[i] - starts[i], size)
+        written[row] += ends[i] - starts[i]
+        at = (written[row] - ends[i] + begin) % size
+        for k in range(begin, ends[i]):
+            ring[row, at] = text[k]
+            at = 0 if at + 1 == size else at + 1

@@ -11,8 +11,9 @@ a loop should use vectors; infinities keep their meaning. What it all means is d
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import allocating, inner
 
 __all__ = ["PLAIN", "RETURNS", "SETTLED", "TREND", "standardise_and_return"]
 
@@ -37,7 +38,7 @@ _ORDER = 8
 _SUMS = {"reassoc", "contract", "nsz"}
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def standardise_and_return(windows: NDArray[np.float64], out: NDArray[np.void], scratch: Series) -> None:
     """Standardise each window in place, and measure how it returns.
 
@@ -76,7 +77,7 @@ def standardise_and_return(windows: NDArray[np.float64], out: NDArray[np.void], 
             out[k]["three_lines"] = three
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _sight(z: Series) -> int:
     """Standardise `z`; recognise a constant, what settles, and a trend on the way."""
     n = len(z)
@@ -112,7 +113,7 @@ def _sight(z: Series) -> int:
     return TREND if straight > 0.8 or road > 0.9 * path else PLAIN
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@inner
 def _recurrence(z: Series, out: Series, count: int) -> None:
     """Half the mean squared difference at each lag below `count`: 1 minus the autocorrelation."""
     n = len(z)
@@ -125,7 +126,7 @@ def _recurrence(z: Series, out: Series, count: int) -> None:
         out[p] = total / (2 * (n - p))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _period(z: Series, recurrence: Series) -> tuple[float, bool]:
     """The share of the variance that the best short period leaves, and whether it is a period.
 
@@ -166,7 +167,7 @@ def _period(z: Series, recurrence: Series) -> tuple[float, bool]:
     return error, (error < 0.12 and worst <= allowed) or missed <= min(worst, 0.25)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _missed(z: Series, p: int) -> float:
     """Share of the samples that differ by more than 0.2 from the one `p` later."""
     missed = 0
@@ -175,7 +176,7 @@ def _missed(z: Series, p: int) -> float:
     return missed / (len(z) - p)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _vertex(y: Series, p: int) -> tuple[float, float]:
     """Place and value of the parabola's minimum through ``y[p - 1:p + 2]``: periods need be no integers."""
     bend = y[p - 1] - 2.0 * y[p] + y[p + 1]
@@ -185,7 +186,7 @@ def _vertex(y: Series, p: int) -> tuple[float, float]:
     return p + 0.5 * tilt / bend, max(0.0, y[p] - 0.125 * tilt * tilt / bend)
 
 
-@njit(cache=True, nogil=True, fastmath=_SUMS)
+@allocating
 def _linear_errors(z: Series, lag: int) -> tuple[float, float]:
     """Share of the variance that linear recurrences of 3 and `_ORDER` steps of `lag` leave.
 

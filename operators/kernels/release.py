@@ -15,8 +15,9 @@ all in one pool, because a stream meets a few of hundreds of rules.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import inner, kernel
 
 __all__ = ["count", "release"]
 
@@ -24,7 +25,7 @@ _ROW, _BEGIN, _STOP, _SHOW, _CODE, _RANK, _MORE, _LABEL = range(8)
 _OF, _NEXT, _HELD, _HELD_MAX, _WAITED, _MASKED, _MATCHES, _LEAKED = range(8)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def release(
     rows: NDArray[np.int32],
     streams: NDArray[np.int32],
@@ -242,7 +243,7 @@ def release(
     return done, grown, -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count(
     streams: NDArray[np.int32],
     codes: NDArray[np.int32],
@@ -260,7 +261,7 @@ def count(
         pool[entry, _LEAKED] += leaked[j]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _named_by(first: int, masks: NDArray[np.int64]) -> int:
     """The highest in rank of the masks that overlap the first of a stretch."""
     best, j = first, first + 1
@@ -271,7 +272,7 @@ def _named_by(first: int, masks: NDArray[np.int64]) -> int:
     return best
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_shown(at: int, first: int, masks: NDArray[np.int64]) -> bool:
     """Whether every mask over this character lets it be seen, and there is one."""
     j, over = first, 0
@@ -284,7 +285,7 @@ def _is_shown(at: int, first: int, masks: NDArray[np.int64]) -> bool:
     return over > 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _entry(
     stream: int,
     code: int,

@@ -16,8 +16,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import inner, kernel
 
 __all__ = ["BITS", "LANE", "score", "spell"]
 
@@ -52,7 +53,7 @@ LANE = np.dtype(
 """What is kept of a lane, 80 bytes. A new one is zero."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def score(
     deltas: NDArray[np.void],
     text: NDArray[np.uint8],
@@ -135,7 +136,7 @@ def score(
     return n
 
 
-@njit(nogil=True)
+@kernel
 def spell(
     text: NDArray[np.uint8], k: _Int, codes: NDArray[np.int16], lane: np.void, found: NDArray[np.int64]
 ) -> tuple[_Int, bool, _Int]:
@@ -167,7 +168,7 @@ def spell(
     return k, blank, _spell_code(code, lane, found)
 
 
-@njit(nogil=True)
+@inner
 def _spell_code(code: _Int, lane: np.void, found: NDArray[np.int64]) -> _Int:
     """How many features end with `code`, 0 for white space. Their hashes are in `found`."""
     deep, past = lane["deep"], lane["past"]
@@ -197,21 +198,21 @@ def _spell_code(code: _Int, lane: np.void, found: NDArray[np.int64]) -> _Int:
     return n
 
 
-@njit(nogil=True)
+@inner
 def _mixed(held: _Int, value: _Int) -> _Int:
     """A 32-bit hash of two 32-bit values, never 0."""
     product = (held ^ value) * _MIX & _ALL
     return max(product ^ product >> 15, 1)
 
 
-@njit(nogil=True)
+@inner
 def _weigh(count: _Int, lane: np.void, weights: NDArray[np.int8], found: NDArray[np.int64]) -> None:
     """Add the weights of the first `count` hashes to the evidence of the word."""
     for j in range(count):
         lane["evidence"] += weights[found[j] >> _SHIFT]
 
 
-@njit(nogil=True)
+@inner
 def _end_word(
     lane: np.void,
     chars: _Int,

@@ -21,8 +21,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from operators.kernels._jit import inner, kernel
 
 __all__ = ["MODEL", "byte_prior", "first_trust", "surprise"]
 
@@ -85,7 +86,7 @@ def first_trust() -> NDArray[np.uint16]:
     return (share * 65535).astype(np.uint16)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def surprise(
     deltas: NDArray[np.void],
     text: NDArray[np.uint8],
@@ -130,7 +131,7 @@ def surprise(
                 likely[k] = _learn(model, np.int64(text[k]), prior)
 
 
-@njit(nogil=True)
+@inner
 def _learn(model: np.void, byte: _Int, prior: NDArray[np.float64]) -> float:
     """Probability that was given to `byte`; `model` (modified) then learns it."""
     past, order0, total = model["past"], model["order0"], model["total"]
@@ -151,7 +152,7 @@ def _learn(model: np.void, byte: _Int, prior: NDArray[np.float64]) -> float:
     return p
 
 
-@njit(nogil=True)
+@inner
 def _count(model: np.void, context: _Int, byte: _Int, p: float) -> float:
     """Order 1 over `p`. Tag and cell are a bijection of (context, byte): counts are never mixed up,
     only lost, so that those of a context never sum to more than ``order1[context, 0]``.
@@ -180,12 +181,12 @@ def _count(model: np.void, context: _Int, byte: _Int, p: float) -> float:
     return p
 
 
-@njit(nogil=True)
+@inner
 def _halved(pair: _Int) -> _Int:
     return pair & 0xFC00 | (pair & 1023) >> 1
 
 
-@njit(nogil=True)
+@inner
 def _guess(model: np.void, guesser: _Int, context: _Int, byte: _Int, p: float) -> float:
     """The usual successor of `context` over `p`."""
     mixed = context * _MIX & 0xFFFFFFFF
@@ -206,7 +207,7 @@ def _guess(model: np.void, guesser: _Int, context: _Int, byte: _Int, p: float) -
     return p
 
 
-@njit(nogil=True)
+@inner
 def _match(model: np.void, byte: _Int, p: float) -> float:
     """What followed the last time over `p`; then note `byte`, and look for a match if there is none."""
     ring, said, lag, run = model["ring"], model["said"], model["lag"], model["run"]
@@ -236,7 +237,7 @@ def _match(model: np.void, byte: _Int, p: float) -> float:
     return p
 
 
-@njit(nogil=True)
+@inner
 def _blend(model: np.void, guesser: _Int, sure: _Int, right: bool | np.bool, p: float) -> float:
     """A guess over `p`, trusted as often as guesses like it were right."""
     held = np.int64(model["trust"][guesser, sure])
