@@ -388,10 +388,11 @@ def main() -> None:
         table("long secrets, four expressions", long, by_expressions(LONG), marking(policy_of(LONG)))
     shipped = policies.load(policies.DEFAULT)
     rules = f"all rules of the shipped policy ({len(_masking(shipped))} of {len(shipped.entries)} cover text)"
+    marked = marking(shipped)  # the scanner's too: where a rule blocks, the first end of a match would do
     if 3 in args.tables:
-        table(f"short entities, {rules}", short, by_gate(shipped), marking(shipped))
+        table(f"short entities, {rules}", short, by_gate(marked), marked)
     if 4 in args.tables:
-        table(f"long secrets, {rules}", long, by_gate(shipped), marking(shipped))
+        table(f"long secrets, {rules}", long, by_gate(marked), marked)
 
 
 if __name__ == "__main__":

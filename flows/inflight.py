@@ -45,6 +45,7 @@ from flows.judgement import Judgement
 from flows.settings import Settings, load, secret
 from operators.directory import Directory, Limits
 from operators.features import Features
+from operators.kernels._jit import was_compiled
 from operators.kernels.directory import number
 from operators.scorer import Scorer
 from operators.slots import stage
@@ -84,7 +85,6 @@ def inflight(
 def flow(settings: Settings | None = None, tally: Tally | None = None) -> Dataflow:
     """The job as it is set: what Bytewax runs."""
     settings, tally = settings or load(), tally or Tally()
-    judgement = policies.load(settings.policy, secret(settings.mask_key), fail_open=settings.fail_open)
     if settings.fail_open:
         print("WARNING: fail_open is set: text that cannot be processed LEAVES UNVETTED", file=sys.stderr)
     patience = threading.Timer(
@@ -92,7 +92,10 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     )
     patience.daemon = True
     patience.start()
-    warm(judgement)
+    beside = _compiling()
+    judgement = policies.read(settings.policy, secret(settings.mask_key), fail_open=settings.fail_open)
+    warm(judgement, beside)
+    policies.check(judgement, settings.policy)
     patience.cancel()
     signals.handle()
     source, total = ends.source(settings)
@@ -101,18 +104,24 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     return inflight(source, sink, judgement, limits, ends.record(settings), record_key)
 
 
-def warm(judgement: Judgement) -> None:
+def _compiling() -> subprocess.Popen[bytes] | None:
+    """Where nothing is compiled yet, a process that compiles the gate's kernels into the cache, half of the
+    work, beside this one.
+    """
+    Directory().warm()
+    if not was_compiled(number):
+        return None
+    half = [sys.executable, "-m", "operators.kernels", "gate"]
+    return subprocess.Popen(half, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def warm(judgement: Judgement, beside: subprocess.Popen[bytes] | None = None) -> None:
     """Compile every kernel now, so that no token waits for it; and let the garbage collector pass over
     what the compiler leaves behind, 130,000 objects, so that no token waits for that either.
 
-    Where nothing is compiled yet, a process beside this one compiles half of it into the cache.
+    The gate's come last, when `beside` has ended.
     """
-    Directory().warm()
-    beside = None
-    if number.stats.cache_misses:
-        half = [sys.executable, "-m", "operators.kernels", "gate"]
-        beside = subprocess.Popen(half, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for made in (Features(), judgement.dtw(), judgement.policy(), judgement.release()):
+    for made in (Directory(), Features(), judgement.dtw(), judgement.policy(), judgement.release()):
         made.warm()
     if judgement.scores:
         Scorer().warm()

@@ -21,7 +21,7 @@ from flows.judgement import Judgement, PackFile, PolicyFile, RuleEntry
 from operators.gate import Gate
 from operators.packet import Action, Delta, Kind, pack
 
-__all__ = ["DEFAULT", "load"]
+__all__ = ["DEFAULT", "check", "load", "read"]
 
 DEFAULT = "default"
 """The name of the shipped policy."""
@@ -42,6 +42,16 @@ def load(path: str, mask_key: bytes = b"", *, fail_open: bool = False) -> Judgem
 
     :raises ValueError: If the file cannot be read or says something that cannot be; the message names
         the file, the key and what would be right.
+    """
+    judgement = read(path, mask_key, fail_open=fail_open)
+    check(judgement, path)
+    return judgement
+
+
+def read(path: str, mask_key: bytes = b"", *, fail_open: bool = False) -> Judgement:
+    """The same, its rules compiled but their examples not tried: that takes the kernels.
+
+    :raises ValueError: As :func:`load` does.
     """
     if path == DEFAULT:
         return _judgement(_parse(path, _shipped(DEFAULT), PolicyFile), path, mask_key, fail_open)
@@ -71,7 +81,7 @@ def _judgement(file: PolicyFile, path: str, mask_key: bytes, fail_open: bool) ->
         raise ValueError(msg)
     _check_actions(made, path)
     try:
-        gate = made.gate()
+        made.gate()
         made.dtw()
         if made.regimes:
             made.attractor()
@@ -80,7 +90,6 @@ def _judgement(file: PolicyFile, path: str, mask_key: bytes, fail_open: bool) ->
     except ValueError as error:
         msg = f"policy {path}: {error}"
         raise ValueError(msg) from error
-    _check_examples(made, gate, path)
     return made
 
 
@@ -110,14 +119,18 @@ def _of_a_kind(pack: PackFile) -> list[RuleEntry]:
     return [rule if rule.kind else rule.model_copy(update={"kind": pack.kind}) for rule in pack.rules]
 
 
-def _check_examples(made: Judgement, gate: Gate, path: str) -> None:
+def check(made: Judgement, path: str) -> None:
+    """Try the examples of every rule.
+
+    :raises ValueError: If a rule does not match an example of its own, or matches a counter-example.
+    """
     cases = [
         (code, text, wanted)
         for code, entry in enumerate(made.entries)
         for wanted, texts in ((True, entry.examples), (False, entry.counter_examples))
         for text in texts
     ]
-    found = _matches(gate, [text for _, text, _ in cases])
+    found = _matches(made.gate(), [text for _, text, _ in cases])
     for (code, text, wanted), codes in zip(cases, found, strict=True):
         if (code in codes) != wanted:
             does = "does not match its example" if wanted else "matches its counter-example"
