@@ -32,6 +32,8 @@ import gc
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -87,16 +89,10 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     settings, tally = settings or load(), tally or Tally()
     if settings.fail_open:
         print("WARNING: fail_open is set: text that cannot be processed LEAVES UNVETTED", file=sys.stderr)
-    patience = threading.Timer(
-        2.0, print, ["compiling the kernels, once on this machine ..."], {"file": sys.stderr}
-    )
-    patience.daemon = True
-    patience.start()
-    beside = _compiling()
-    judgement = policies.read(settings.policy, secret(settings.mask_key), fail_open=settings.fail_open)
-    warm(judgement, beside)
-    policies.check(judgement, settings.policy)
-    patience.cancel()
+    with _patience(), _compiling() as beside:
+        judgement = policies.read(settings.policy, secret(settings.mask_key), fail_open=settings.fail_open)
+        warm(judgement, beside)
+        policies.check(judgement, settings.policy)
     signals.handle()
     source, total = ends.source(settings)
     sink = ends.sink(settings, judgement.names, judgement.reasons, tally, total)
@@ -104,15 +100,35 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     return inflight(source, sink, judgement, limits, ends.record(settings), record_key)
 
 
-def _compiling() -> subprocess.Popen[bytes] | None:
-    """Where nothing is compiled yet, a process that compiles the gate's kernels into the cache, half of the
-    work, beside this one.
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Who waits for more than two seconds is told why."""
+    said = "compiling the kernels, once on this machine ..."
+    timer = threading.Timer(2.0, print, [said], {"file": sys.stderr})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _compiling() -> Iterator[subprocess.Popen[bytes] | None]:
+    """Where nothing is compiled yet, a process that compiles the gate's kernels into the cache, beside this
+    one, which compiles the rules and the others. It ends with the block.
     """
     Directory().warm()
     if not was_compiled(number):
-        return None
+        yield None
+        return
     half = [sys.executable, "-m", "operators.kernels", "gate"]
-    return subprocess.Popen(half, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    beside = subprocess.Popen(half, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield beside
+    finally:
+        beside.kill()  # it has ended, unless something was wrong
+        beside.wait()
 
 
 def warm(judgement: Judgement, beside: subprocess.Popen[bytes] | None = None) -> None:
