@@ -29,11 +29,12 @@ Run it with ``python -m bytewax.run flows.inflight`` or ``midstream run``.
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -53,6 +54,8 @@ from operators.scorer import Scorer
 from operators.slots import stage
 
 __all__ = ["flow", "inflight", "warm"]
+
+_PATIENT = 120.0  # seconds
 
 
 def inflight(
@@ -89,6 +92,7 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     settings, tally = settings or load(), tally or Tally()
     if settings.fail_open:
         print("WARNING: fail_open is set: text that cannot be processed LEAVES UNVETTED", file=sys.stderr)
+    signals.starting()
     with _patience(), _compiling() as beside:
         judgement = policies.read(settings.policy, secret(settings.mask_key), fail_open=settings.fail_open)
         warm(judgement, beside)
@@ -103,7 +107,7 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
 @contextmanager
 def _patience() -> Iterator[None]:
     """Who waits for more than two seconds is told why."""
-    said = "compiling the kernels, once on this machine ..."
+    said = "starting: kernels are compiled once on this machine, rules once for each policy ..."
     timer = threading.Timer(2.0, print, [said], {"file": sys.stderr})
     timer.daemon = True
     timer.start()
@@ -119,16 +123,20 @@ def _compiling() -> Iterator[subprocess.Popen[bytes] | None]:
     one, which compiles the rules and the others. It ends with the block.
     """
     Directory().warm()
-    if not was_compiled(number):
-        yield None
-        return
-    half = [sys.executable, "-m", "operators.kernels", "gate"]
-    beside = subprocess.Popen(half, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    beside = None
+    if was_compiled(number):
+        # With our own path and -P: -m alone would import what lies in the current folder.
+        half = [sys.executable, "-P", "-m", "operators.kernels", "gate"]
+        path = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        silent = subprocess.DEVNULL
+        with suppress(OSError):  # then this process compiles everything
+            beside = subprocess.Popen(half, stdin=silent, stdout=silent, stderr=silent, env=path)
     try:
         yield beside
     finally:
-        beside.kill()  # it has ended, unless something was wrong
-        beside.wait()
+        if beside:
+            beside.kill()  # it has ended, unless something was wrong
+            beside.wait()
 
 
 def warm(judgement: Judgement, beside: subprocess.Popen[bytes] | None = None) -> None:
@@ -144,7 +152,8 @@ def warm(judgement: Judgement, beside: subprocess.Popen[bytes] | None = None) ->
     if judgement.regimes:
         judgement.attractor().warm()
     if beside:
-        beside.wait()
+        with suppress(subprocess.TimeoutExpired):
+            beside.wait(_PATIENT)  # what it has not compiled by then is compiled here
     judgement.gate().warm()
     gc.collect()
     gc.freeze()

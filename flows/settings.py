@@ -49,8 +49,8 @@ class LimitSettings(_Section):
     """One event of a wire format, its framing included."""
 
     undecodable: Literal["pass", "end"] = "pass"
-    """What is no UTF-8, or half a surrogate pair, becomes U+FFFD, which no rule is stopped by: the text goes
-    on, or its stream ends with an error."""
+    """U+FFFD in a text, put there by a decoder (no UTF-8, half a surrogate pair) or by the provider; no rule
+    is stopped by it. The text goes on, or its stream ends with an error."""
 
     def of_a_stream(self) -> Limits:
         """Those that the directory holds, in its units."""

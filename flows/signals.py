@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 
 from connectors._stop import STOP
 
-__all__ = ["GRACE", "handle"]
+__all__ = ["GRACE", "handle", "starting"]
 
 GRACE = 30.0
 """Seconds an orderly stop may take."""
 
 _TEMPFAIL = 75
+
+
+def starting() -> None:
+    """Until :func:`handle`: SIGTERM leaves as an exception does, and what was begun is cleaned up."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def handle() -> None:

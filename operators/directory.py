@@ -51,7 +51,8 @@ class Limits:
     idle: int = 600 * 10**9
     """Nanoseconds without a delta after which a stream is over."""
     undecodable: bool = True
-    """Whether a stream goes on with text that holds U+FFFD, as decoders put it for what is no character."""
+    """Whether a stream goes on with text that holds U+FFFD, as decoders (and some providers) put it for what
+    is no character."""
 
 
 @dataclass(slots=True)
@@ -278,7 +279,7 @@ class Directory:
     def _problem(self, stream: _Stream, lane: Lane, size: int, *, broken: bool) -> str:
         limits = self._limits
         if broken:
-            return "text that could not be decoded (limits.undecodable)"
+            return "text with U+FFFD, as it stands for what is no character (limits.undecodable)"
         if size > limits.delta_bytes:
             return f"a delta of {size} bytes, limits.delta_bytes is {limits.delta_bytes}"
         if stream.size + size > limits.stream_bytes:

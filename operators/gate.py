@@ -18,8 +18,10 @@ with an unknown check; nothing on any text.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +68,27 @@ def _walkers(bank_at: NDArray[np.int32]) -> NDArray[np.int32]:
 _WALKED = ("stuck", "vetted", "previous", "ended", "loose", "live", "entered", "state", "start", "entry")
 
 
+class _Memories(threading.local):
+    """How the threads of an automaton step, as far as it is known: for each thread of the process, whose
+    gates take turns with it.
+    """
+
+    def __init__(self, states: NDArray[np.int32]) -> None:
+        self.of = states
+        self.arrays = lazy.memory()
+
+
+_MEMORIES: WeakValueDictionary[int, _Memories] = WeakValueDictionary()
+
+
+def _memories_of(automaton: Automaton) -> _Memories:
+    """Those that all gates with these tables share."""
+    known = _MEMORIES.get(id(automaton.states))
+    if known is None:
+        known = _MEMORIES[id(automaton.states)] = _Memories(automaton.states)
+    return known
+
+
 class Gate:
     """The stage. `codes` gives each rule's place in the policy's names; the one after the rules'
     stands for a lane that could not be decided (too many threads), which nobody may release.
@@ -84,7 +107,7 @@ class Gate:
             tables.states, tables.cells, tables.now_at, tables.now, tables.later_at, tables.later,
             tables.lead, tables.edge, tables.checked, tables.eager,
         )  # fmt: skip
-        self._memory = lazy.memory()
+        self._memories = _memories_of(automaton)
         accepts = int(np.diff(tables.now_at).max(initial=0) + np.diff(tables.later_at).max(initial=0))
         self._asked = np.empty(((_THREADS + 1) * accepts + 1, 5), np.int32)
         walkers = (len(self._walkers),)
@@ -151,7 +174,7 @@ class Gate:
         events = np.empty((len(asked), 4), np.int64)
         found = np.empty((2 * len(asked) + self._entries + 2 + _ROOM, 7), np.int32)
         matches = [found[:0]]
-        lanes = tuple(state[name] for name in _WALKED)
+        lanes, memory = tuple(state[name] for name in _WALKED), self._memories.arrays
         past = Recent(packet, state["ring"], state["written"])
         self._evidence.forget()
         progress = np.zeros(6, np.int64)
@@ -164,7 +187,7 @@ class Gate:
             while progress[0] < progress[1]:
                 count, asks = match.advance(
                     rows, kinds, places, char_at, lengths, _CLOSE, _HOLD, first, last, symbols,
-                    self._tables, self._memory, lanes, marks, upto, lead, found, asked, answers, events,
+                    self._tables, memory, lanes, marks, upto, lead, found, asked, answers, events,
                     progress,
                 )  # fmt: skip
                 if count:

@@ -90,9 +90,9 @@ def unveiled(layer: int, text: str) -> str:
 
     Notes
     -----
-    Linear in the text, for at most nine alignments. base64 has the alphabets of RFC 4648, sections 4 and 5,
-    and may be broken into lines; ``%41`` is that of RFC 3986, section 2.1; ``\n`` and ``\u0041`` those of
-    RFC 8259, section 7; ``&#65;`` and ``&amp;`` those of HTML.
+    Linear in the text, for at most sixteen alignments (base64 in base64). base64 has the alphabets of
+    RFC 4648, sections 4 and 5, and may be broken into lines; ``%41`` is that of RFC 3986, section 2.1; ``\n``
+    and ``\u0041`` those of RFC 8259, section 7; ``&#65;`` and ``&amp;`` those of HTML.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def _decoded(decoder: int, text: str) -> Iterator[str]:
 
 
 def _text(data: bytes) -> str:
-    """UTF-8, or UTF-16 of Latin letters, without control characters."""
+    """UTF-8, or UTF-16 of Latin letters; U+FFFD for control characters and what is neither."""
     text = re.sub(r"(?<=[\t\n\r -~])\x00", "", data.decode(errors="replace"))
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "\ufffd", text)
 

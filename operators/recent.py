@@ -1,8 +1,8 @@
 """The last bytes of each lane's text, kept for those who must look back.
 
 Strategy. A ring in the lane's row, written once per delta when the packet has passed. A packet that is
-still under way brings its own text: what is asked for is put together from both. Nothing is decoded but
-what is asked for.
+still under way brings its own text: of a lane that is asked about, ring and packet are decoded and joined
+once per packet.
 
 State: a ring of 3 KiB and a counter for each open lane. Cost: about 1 ns a byte. Raises: nothing.
 """
@@ -40,8 +40,8 @@ class Recent:
         return int(self._packet.deltas["row"][delta])
 
     def text(self, delta: int, begin: int, stop: int) -> str:
-        """Characters ``begin:stop`` of the lane of `delta`, as far as they are still known; not beyond that
-        delta.
+        """Characters ``begin:stop`` of the lane of `delta`, as far as they are still known. The packet's
+        later deltas are known too: `stop` must be one that was read.
         """
         if self._last[0] != delta:
             self.knows(delta, begin)

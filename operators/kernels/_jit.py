@@ -23,9 +23,8 @@ _njit: Any = njit
 
 
 def kernel(function: _Function) -> _Function:
-    """Compile what Python calls, when it is first called, and keep it on disk."""
-    compiled: _Function = _njit(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False)(function)
-    return compiled
+    """Compile what Python calls, when it is first called, and keep it on disk where that can be written."""
+    return _kept(function, _nrt=False)
 
 
 def inner(function: _Function) -> _Function:
@@ -37,11 +36,19 @@ def inner(function: _Function) -> _Function:
 
 def allocating(function: _Function) -> _Function:
     """As :func:`kernel`, for a function that makes arrays, or calls one that does."""
-    compiled: _Function = _njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
+    return _kept(function)
+
+
+def _kept(function: _Function, **more: bool) -> _Function:
+    options = {"nogil": True, "no_cfunc_wrapper": True, **more}
+    try:
+        compiled: _Function = _njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder that can be written to: compiled anew at every start
+        compiled = _njit(**options)(function)
     return compiled
 
 
 def was_compiled(function: Callable[..., Any]) -> bool:
-    """Whether a kernel that was called had to be compiled, because it was not on disk."""
-    dispatcher: Any = function
-    return bool(dispatcher.stats.cache_misses)
+    """Whether a kernel that was called had to be compiled, and is on disk from now on."""
+    stats = getattr(function, "stats", None)  # without the JIT there is none
+    return stats is not None and bool(stats.cache_misses and stats.cache_path)

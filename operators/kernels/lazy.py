@@ -8,8 +8,8 @@ move along, as the registers of a tagged automaton (Laurikari 2000) do. Only a s
 is kept. Where a rule may match, a thread may have grown too old, or there are many, `kernels.match` steps
 thread by thread, and its answer is the same.
 
-What is kept changes the cost and nothing else. It is of one process, no part of a lane's state; when it is
-full it is forgotten.
+What is kept changes the cost and nothing else. It is no part of a lane's state, all lanes of a thread have
+it in common, and when it is full it is forgotten.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from operators.kernels._jit import inner
 
 __all__ = ["memory", "stride"]
 
-_SETS, _DENSE, _FAR = 1 << 14, 128, 1 << 15  # sets; symbols with a place in each set's row; ways for others
+_SETS, _DENSE, _FAR = 1 << 15, 128, 1 << 15  # sets; symbols with a place in each set's row; ways for others
 _MOST, _GROUPS = 27, 6  # threads and groups of a set that is kept
 _NONE, _FRESH = _GROUPS, 7  # in the place of a group: there is none; it begins here
 _MAY, _TO = 1 << _GROUPS + 1, _GROUPS + 2  # of a way: something may match there; where the set stands
 _COUNT, _BANK, _LATER_THAN, _STATES = range(4)  # of a set
-_REACHED, _HOLD = _STATES + _MOST, _STATES + _MOST + 1
-_BASE, _OTHER, _FLAGS, _ALLOWED = range(4)  # of a state
+_REACHED, _LEAST_HOLD = _STATES + _MOST, _STATES + _MOST + 1
+_BASE, _OTHER, _FLAGS, _HOLD = range(4)  # of a state
 _NOW, _LATER, _FINAL = 1, 2, 8
 _BREAK, _EDGE = 1, 2
 _ALONE = -1  # a way that the threads must take one by one
@@ -46,7 +46,7 @@ def _origins(lives: int) -> int:
 
 
 def memory() -> tuple[NDArray[Any], ...]:
-    """An empty memory: 20 MiB, of which the system gives what is used.
+    """An empty memory: 21 MiB, of which the system gives what is used.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def memory() -> tuple[NDArray[Any], ...]:
         int64[2]: sets and far ways.
     """
     return (
-        np.zeros((_SETS, _HOLD + 1), np.int32),
+        np.zeros((_SETS, _LEAST_HOLD + 1), np.int32),
         np.zeros(2 * _SETS, np.int32),
         np.zeros((_SETS, _DENSE), np.int32),
         np.zeros((_FAR, 2), np.int64),
@@ -97,11 +97,11 @@ def _known(sets: NDArray[np.int32], heads: NDArray[np.int32], used: NDArray[np.i
 @inner
 def _describe(sets: NDArray[np.int32], here: _Int, about: NDArray[np.int32]) -> None:
     """What the states of a new set have in common."""
-    sets[here, _REACHED], sets[here, _HOLD] = 0, _NOWHERE
+    sets[here, _REACHED], sets[here, _LEAST_HOLD] = 0, _NOWHERE
     for t in range(sets[here, _COUNT]):
         s = sets[here, _STATES + t]
         sets[here, _REACHED] |= about[s, _FLAGS]
-        sets[here, _HOLD] = min(sets[here, _HOLD], about[s, _ALLOWED])
+        sets[here, _LEAST_HOLD] = min(sets[here, _LEAST_HOLD], about[s, _HOLD])
 
 
 @inner
@@ -110,7 +110,10 @@ def _learnt(
     opening: NDArray[np.int32], about: NDArray[np.int32], moves: NDArray[np.int32],
     sets: NDArray[np.int32], heads: NDArray[np.int32], used: NDArray[np.int64],
 ) -> Any:  # fmt: skip
-    """The way from a set."""
+    """The way from set `here` with `symbol`, as :func:`memory` describes ways; `_ALONE` if the threads must
+    take it one by one: something is told at once, too many threads or groups, a state that holds less than
+    `_SOON`. The set it leads to is kept if it is new.
+    """
     new = used[0] + 1
     count, free = _wide(sets[here, _COUNT]), 1 - (sets[here, _BANK] & 1)
     fresh = _wide(0)
@@ -145,7 +148,7 @@ def _learnt(
             lives |= _wide(1) << min(was, _wide(_GROUPS))
             bits |= _wide(groups > 0) << fresh
             groups, whose = groups + 1, was
-        if fresh == sets[here, _BANK] >> 3 or about[s, _ALLOWED] < _SOON:
+        if fresh == sets[here, _BANK] >> 3 or about[s, _HOLD] < _SOON:
             return _wide(_ALONE)
         sets[new, _STATES + fresh] = s
         fresh += 1
@@ -190,7 +193,8 @@ def stride(
 
     Notes
     -----
-    O(symbols); a new way costs its threads.
+    O(symbols + threads). A new way costs the square of its threads. When the memory is full, the next call
+    wipes it first (up to 17 MiB written): at most once for 32,000 new sets or 16,000 far ways.
     """
     if used[0] > _SETS - 4 or 2 * used[1] > _FAR:
         for old in range(_wide(used[0]) + 1):
@@ -245,11 +249,11 @@ def stride(
         stop, at = _wide(symbols[u, 2]), _wide(symbols[u, 3])
         begins[_FRESH] = symbols[u, 1]
         was, target = _wide(origins[way & _MAY - 1]), way >> _TO
-        if stop - begins[was & 7] > _SOON and stop - begins[was & 7] > sets[target, _HOLD]:
+        if stop - begins[was & 7] > _SOON and stop - begins[was & 7] > sets[target, _LEAST_HOLD]:
             group, old = _wide(0), False
             for t in range(sets[target, _COUNT]):
                 group += sets[target, _LATER_THAN] >> t & 1
-                old |= stop - begins[was >> 3 * group & 7] > about[sets[target, _STATES + t], _ALLOWED]
+                old |= stop - begins[was >> 3 * group & 7] > about[sets[target, _STATES + t], _HOLD]
             if old:
                 break
         read = _wide(symbol > _EDGE)  # without branches: where words end cannot be foreseen

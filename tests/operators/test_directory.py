@@ -188,7 +188,7 @@ def test_what_could_not_be_decoded_passes_or_ends_its_stream(undecodable: bool) 
         assert not errors
     else:
         assert "".join(texts) == "a "
-        assert errors == ["text that could not be decoded (limits.undecodable)"]
+        assert errors == ["text with U+FFFD, as it stands for what is no character (limits.undecodable)"]
 
 
 def test_the_1025th_lane_is_one_too_many() -> None:
