@@ -161,20 +161,16 @@ class _Screen:
 
     def _draw(self) -> Group:
         self._drawn = time.monotonic()
-        width = self.console.width
-        grid = Grid.grid(padding=(0, 1), expand=True)
-        for ratio in (28, 12, 7, 0):
-            grid.add_column(
-                width=ratio or None, no_wrap=True, overflow="crop", justify="right" if ratio == 7 else "left"
-            )
+        width, lines = self.console.width, []
         with self._lock:
             for stream, row in list(self._rows.items())[-_SHOWN:]:
-                room = max(width - 54, 10)
-                said = " ".join(row.tail.split())[-room:]
-                state = Text(row.finish, "dim") if row.finish else Text(_plain(row.provider), "green")
-                tail = Text(_plain(said), "dim" if row.finish else "")
-                grid.add_row(Text(_plain(stream), row.style), state, str(row.deltas), tail)
-        return Group(Text("─" * width, "dim"), grid, self._sums())
+                name, state = f"{_plain(stream):<28.28} ", f"{_plain(row.finish or row.provider):<12.12} "
+                count = f"{row.deltas:>7} "
+                said = _end(_plain(" ".join(row.tail.split())), width - _columns(name + state + count))
+                dim = "dim" if row.finish else ""
+                lines.append(Text.assemble((name, row.style), (state, dim or "green"), count, (said, dim)))
+                lines[-1].no_wrap, lines[-1].overflow = True, "crop"
+        return Group(Text("─" * width, "dim"), *lines, self._sums())
 
     def _sums(self) -> Text:
         tally = self._tally
@@ -201,6 +197,21 @@ class _Screen:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _columns(text: str) -> int:
+    """How wide `text` is at most. Terminals do not agree how wide marks and pictures are, and a line that is
+    wider than it was taken for leaves traces: beyond ASCII, each character counts as two.
+    """
+    return sum(1 if char.isascii() else 2 for char in text)
+
+
+def _end(text: str, room: int) -> str:
+    """The end of `text`, in at most so many columns."""
+    text = text[-room:] if room > 0 else ""
+    while _columns(text) > room:
+        text = text[_columns(text) - room + 1 >> 1 :]
+    return text
 
 
 def _plain(text: str) -> str:

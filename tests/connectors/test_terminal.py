@@ -169,6 +169,18 @@ def test_the_streams_that_spoke_last_are_shown_and_no_more_than_fit(view: Callab
     live.close()
 
 
+@pytest.mark.parametrize("said", ["नदी का पानी इस साल ", "🌫️👩‍🔬", "渡船晚了", "e\u0301", "plain "])
+def test_no_line_is_wider_than_the_widest_a_terminal_may_take_it_for(
+    view: Callable[..., _View], said: str
+) -> None:
+    live = view()
+    last = _plain(live.say(_start("one"), _text("one", said * 60))).rsplit("─" * 120, 1)[1]
+    lines = [line.rstrip() for line in last.splitlines()]
+    assert any(said[:2] in line for line in lines)
+    assert max(sum(1 if char.isascii() else 2 for char in line) for line in lines) <= 120
+    live.close()
+
+
 def test_two_workers_share_one_screen_which_the_last_one_gives_back(view: Callable[..., _View]) -> None:
     live = view()
     second = live.sink.build("sink", 1, 2)
