@@ -4,7 +4,7 @@
 
 *text*: MB/s of clean text at 4 KiB a delta (64 KiB a packet, one lane), and microseconds a delta at four
 characters (256 deltas a packet, 32 lanes by turns): the first MiB of a new gate, and the same once more when
-it knows how the sets of threads step (``kernels.lazy``), as it soon does for all lanes of a thread. Beside
+it knows how the sets of threads step (``kernels.lazy``), as it soon does for all lanes of a worker. Beside
 it, in the same run: the plain rules as one alternation for Python's ``re`` and for google-re2, and hyperscan
 (block mode, ends only), where these are installed, over the whole text at once. They neither fold, decode,
 normalise nor hold anything back, so theirs is the smaller task. *start*: loading the shipped policy, with an

@@ -208,7 +208,9 @@ def _columns(text: str) -> int:
 
 def _end(text: str, room: int) -> str:
     """The end of `text`, in at most so many columns."""
-    text = text[-room:] if room > 0 else ""
+    if room <= 0:
+        return ""
+    text = text[-room:]
     while _columns(text) > room:
         text = text[_columns(text) - room + 1 >> 1 :]
     return text

@@ -84,7 +84,7 @@ class _Read(NamedTuple):
 
 @lru_cache(maxsize=4)
 def compiled(rules: tuple[Rule, ...]) -> Automaton:
-    """The tables of all rules. 400 rules of the shipped kinds, about 96,000 states, take 2 to 3 s.
+    """The tables of all rules. The 680 shipped ones, 155,000 states, take 5 s.
 
     :raises ValueError: If a rule is outside the dialect, matches nothing or the empty string, may hold back
         more than MAX_HOLD characters, or needs more than its budget, or all together do.

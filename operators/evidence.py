@@ -75,7 +75,7 @@ class Evidence:
 
     def _hidden(self, past: Recent, delta: int, layer: int, wants: _Wants, begin: int, stop: int) -> bool:
         """The same of a match in a decoded layer. What is near it may be hidden as well, or stand before."""
-        before = self._before(past, delta, begin)
+        before = self._before(past, delta, begin) if wants.near else ""
         said = self._read(past, delta, layer, begin, stop)
         inside = wants.expression.search(said)
         if inside is None:

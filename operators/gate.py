@@ -11,9 +11,10 @@ The dialect of the expressions is that of ``operators.automaton``. Matches are l
 rule; rules do not hide each other's.
 
 State: threads and entries of each walker, the decoders, the last bytes of each open lane
-(``state_bytes``). Emits: a FINDING with the delta that decides it, a VETTED with every text delta and
-every close. Cost: see ``benches.bench_gate``. Raises: :class:`ValueError` while it is built, for a rule
-with an unknown check; nothing on any text.
+(``state_bytes``); and once for each thread of the process, never saved, up to 21 MiB of how an automaton's
+threads step (`kernels.lazy`). Emits: a FINDING with the delta that decides it, a VETTED with every text
+delta and every close. Cost: see ``benches.bench_gate``. Raises: :class:`ValueError` while it is built, for a
+rule with an unknown check; nothing on any text.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +71,17 @@ _WALKED = ("stuck", "vetted", "previous", "ended", "loose", "live", "entered", "
 
 
 class _Memories(threading.local):
-    """How the threads of an automaton step, as far as it is known: for each thread of the process, whose
-    gates take turns with it.
+    """What the gates of one thread of the process share, who take turns: how the threads of their automaton
+    step, as far as it is known, and the sum of its tables, for a gate is made when the first delta of its
+    slot is waiting.
     """
 
-    def __init__(self, states: NDArray[np.int32]) -> None:
-        self.of = states
+    def __init__(self, automaton: Automaton) -> None:
+        self.of = automaton  # whose address names it
         self.arrays = lazy.memory()
+        self.sum = 0
+        for table in automaton:
+            self.sum = crc32(table.tobytes(), self.sum)
 
 
 _MEMORIES: WeakValueDictionary[int, _Memories] = WeakValueDictionary()
@@ -85,7 +91,7 @@ def _memories_of(automaton: Automaton) -> _Memories:
     """Those that all gates with these tables share."""
     known = _MEMORIES.get(id(automaton.states))
     if known is None:
-        known = _MEMORIES[id(automaton.states)] = _Memories(automaton.states)
+        known = _MEMORIES[id(automaton.states)] = _Memories(automaton)
     return known
 
 
@@ -114,7 +120,7 @@ class Gate:
         threads, self._entries = (int(self._walkers[:, end].max(initial=0)) for end in (4, 6))
         self._state = Columns(
             1,
-            reads=(*automaton, self._walkers, reading.LAYERS),
+            reads=(self._memories.sum, self._walkers, reading.LAYERS),
             stuck=(np.uint8, ()), vetted=(np.int32, ()),
             previous=(np.uint8, walkers), ended=(np.int32, walkers), loose=(np.int32, walkers),
             live=(np.int16, walkers), entered=(np.int16, walkers),

@@ -3,9 +3,9 @@ take memory of their own (`allocating`).
 
 Strategy. Without numba's runtime nothing can be allocated, and no array is counted: each view of an array
 and each array handed to another function would otherwise cost two locked instructions, which was half of
-the time of a short delta in the gate. And whoever starts the job for the first time waits for the compiler,
-so nothing is compiled that nobody uses: no function here is called from C, and those that only kernels call
-have no wrapper for Python either (called from there they are a null pointer).
+the time that `match.advance` took for a short delta. And whoever starts the job for the first time waits for
+the compiler, so nothing is compiled that nobody uses: no function here is called from C, and those that only
+kernels call have no wrapper for Python either (called from there they are a null pointer).
 """
 
 from __future__ import annotations

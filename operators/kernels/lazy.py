@@ -8,8 +8,8 @@ move along, as the registers of a tagged automaton (Laurikari 2000) do. Only a s
 is kept. Where a rule may match, a thread may have grown too old, or there are many, `kernels.match` steps
 thread by thread, and its answer is the same.
 
-What is kept changes the cost and nothing else. It is no part of a lane's state, all lanes of a thread have
-it in common, and when it is full it is forgotten.
+What is kept changes the cost and nothing else. It is no part of a lane's state, all lanes that one
+thread of the process walks have it in common, and when it is full it is forgotten.
 """
 
 from __future__ import annotations

@@ -181,6 +181,19 @@ def test_no_line_is_wider_than_the_widest_a_terminal_may_take_it_for(
     live.close()
 
 
+@pytest.mark.parametrize("width", [1, 20, 50, 51])
+def test_a_narrow_terminal_is_drawn_on_too(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        terminal,
+        "Console",
+        lambda highlight: Console(file=screen, force_terminal=True, width=width, height=9),
+    )
+    live = _View(screen)
+    assert "streams" in _plain(live.say(_start("one"), _text("one", "नदी का पानी"))) or width == 1
+    live.close()
+
+
 def test_two_workers_share_one_screen_which_the_last_one_gives_back(view: Callable[..., _View]) -> None:
     live = view()
     second = live.sink.build("sink", 1, 2)
