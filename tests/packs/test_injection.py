@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 import pytest
 
+from flows import policies
 from operators.packet import Action
-from tests.packs.matches import judged, names
+from tests.packs.matches import aimds, judged, names
 
 Found = Callable[[Iterable[str]], list[set[str]]]
 
@@ -234,3 +235,18 @@ def test_benign_texts_of_the_corpora_pass(name: str, found: Found, data_dir: Pat
     """One in a hundred at most may be flagged."""
     texts = records(data_dir, name, attacks=False)
     assert sum(bool(rules) for rules in found(texts)) <= len(texts) / 100
+
+
+def test_the_aimds_corpus_is_told_apart_by_the_shipped_policy(data_dir: Path) -> None:
+    made = policies.load(policies.DEFAULT)
+    kinds = {"injection", "exfiltration", "tool", "markup"}
+    attacks = {entry.name for entry in made.entries if entry.kind in kinds}
+    threats, safe = aimds(data_dir), aimds(data_dir, expected="safe")
+    assert (len(threats), len(safe)) == (55, 30)
+    missed = [
+        case
+        for case, found in zip(threats, names(made, threats.values()), strict=True)
+        if not found & attacks
+    ]
+    flagged = [case for case, found in zip(safe, names(made, safe.values()), strict=True) if found & attacks]
+    assert (missed, flagged) == ([], [])
