@@ -3,7 +3,7 @@
 Strategy. An expression that announces something (*phone*, *born on*) is searched for again and again in
 text that holds none of its words, and Python's `re` tries every alternative at every place. So the words
 are read out of its tree: of a sequence the part that says most, of alternatives one each. A text without
-them is told by `in`, ten times as fast.
+them is told by `in`: of the shipped rules four times as fast in the middle, and up to fifteen times.
 """
 
 from __future__ import annotations
