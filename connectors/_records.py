@@ -204,13 +204,13 @@ class Recorder:
         for finding in packet.findings[packet.findings["seq"] >= 0]:
             lane = packet.lanes[packet.deltas["lane"][finding["delta"]]]
             seq = int(finding["seq"])
+            name, _ = packet.meaning(int(finding["code"]), self._names, self._reasons)
             yield seq, Finding(
-                lane.stream, _CHANNEL[lane.channel], seq, _REACH[finding["kind"]],
-                self._names[finding["code"]], round(float(finding["value"]), 6),
-                int(finding["begin"]), int(finding["stop"]),
+                lane.stream, _CHANNEL[lane.channel], seq, _REACH[finding["kind"]], name,
+                round(float(finding["value"]), 6), int(finding["begin"]), int(finding["stop"]),
             )  # fmt: skip
         for verdict in packet.verdicts[packet.verdicts["seq"] >= 0]:
             lane = packet.lanes[packet.deltas["lane"][verdict["delta"]]]
-            seq, code = int(verdict["seq"]), verdict["code"]
-            action = _ACTION[verdict["action"]]
-            yield seq, Verdict(lane.stream, seq, action, self._reasons[code], self._names[code])
+            seq, action = int(verdict["seq"]), _ACTION[verdict["action"]]
+            name, reason = packet.meaning(int(verdict["code"]), self._names, self._reasons)
+            yield seq, Verdict(lane.stream, seq, action, reason, name)

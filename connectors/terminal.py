@@ -120,7 +120,7 @@ class _Screen:
             if verdict["finding"] >= 0:
                 finding = packet.findings[verdict["finding"]]
                 where += f" {finding['begin']}:{finding['stop']}"
-            name, reason = self._names[verdict["code"]], self._reasons[verdict["code"]]
+            name, reason = packet.meaning(int(verdict["code"]), self._names, self._reasons)
             self._row(lane.stream).style = _COLOUR[action]
             lines.append(
                 _line(
@@ -137,7 +137,7 @@ class _Screen:
                 lane = packet.lanes[packet.deltas["lane"][finding["delta"]]]
                 kind = Reach(int(finding["kind"])).name.lower()
                 where = f"{Channel(lane.channel).name.lower()} {finding['begin']}:{finding['stop']}"
-                name = self._names[finding["code"]]
+                name, _ = packet.meaning(int(finding["code"]), self._names, self._reasons)
                 lines.append(
                     _line(kind, "blue", lane.stream, f"{name} ", f"({where}) {finding['value']:.3f}")
                 )

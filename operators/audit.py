@@ -72,9 +72,10 @@ class Audit:
                 finding = packet.findings[verdict["finding"]]
                 begin, stop = int(finding["begin"]), int(finding["stop"])
             lane = packet.lanes[packet.deltas["lane"][verdict["delta"]]]
+            name, _ = packet.meaning(int(verdict["code"]), self._names, self._names)
             yield self._record(
                 packet, verdict, f"{_CHANNEL[lane.channel]}/{lane.choice}/{lane.item}",
-                _ACTION[verdict["action"]], self._names[verdict["code"]], begin, stop,
+                _ACTION[verdict["action"]], name, begin, stop,
             )  # fmt: skip
 
     def _outcomes(self, packet: Packet) -> Iterator[dict[str, Any]]:

@@ -37,7 +37,9 @@ __all__ = [
     "SAMPLE",
     "VERDICT",
     "VETTED",
+    "WORD",
     "Action",
+    "Called",
     "Channel",
     "Delta",
     "Finish",
@@ -45,6 +47,7 @@ __all__ = [
     "Lane",
     "Packet",
     "Reach",
+    "Shape",
     "Signal",
     "Table",
     "column",
@@ -120,6 +123,11 @@ class Reach(IntEnum):
     RULE = 0
     DTW = 1
     REGIME = 2
+    LCS = 3
+    EDIT = 4
+    MOTIF = 5
+    ERROR = 6
+    """A measurement that a stage cannot use."""
 
 
 class Signal(IntEnum):
@@ -148,6 +156,32 @@ class Lane(NamedTuple):
     channel: int = 0
     choice: int = 0
     item: int = 0
+
+
+class Shape(NamedTuple):
+    """A pattern that is to be looked for from here on: what came in beside the streams, to a running job."""
+
+    name: str
+    signal: int
+    values: tuple[float, ...]
+    within: float
+    normalised: bool = False
+    """Of windows that are scaled to mean 0 and deviation 1, as the pattern is."""
+    radius: int = -1
+    """Of such windows; below 0 a tenth of their length."""
+    action: int = 0
+    """:class:`Action`, of its findings."""
+    reason: str = ""
+    """What it means, for a person."""
+
+
+class Called(NamedTuple):
+    """What a code means that the policy file does not know: of a pattern that was added to a running job."""
+
+    code: int
+    name: str
+    reason: str
+    action: int
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
@@ -197,6 +231,17 @@ SAMPLE = np.dtype(
         ("value", "<f8"),
     ]
 )
+WORD = np.dtype(
+    [
+        ("delta", "<i4"),
+        ("row", "<i4"),
+        ("begin", "<i8"),
+        ("stop", "<i8"),
+        ("decided", "<i8"),  # characters of the lane that had been read when it was complete
+        ("word", "<u8"),  # a hash of its letters and digits, case undone: equal words have equal ones
+    ]
+)
+"""A word of a lane (``operators.words``), where a policy asks for them."""
 FINDING = np.dtype(
     [
         ("delta", "<i4"),  # the delta with which it was decided
@@ -265,6 +310,7 @@ _TABLES: tuple[tuple[str, np.dtype[np.void]], ...] = (
     ("deltas", DELTA),
     ("opened", OPENED),
     ("samples", SAMPLE),
+    ("words", WORD),
     ("findings", FINDING),
     ("vetted", VETTED),
     ("verdicts", VERDICT),
@@ -273,8 +319,8 @@ _TABLES: tuple[tuple[str, np.dtype[np.void]], ...] = (
     ("ledger", LEDGER),
 )
 _TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)  # NumPy compares with an int ten times as fast
-_HEAD = struct.Struct("<4sHHqqqIII9I")
-_MAGIC, _VERSION = b"MSPK", 3
+_HEAD = struct.Struct("<4sHHqqqIII10I")
+_MAGIC, _VERSION = b"MSPK", 4
 
 
 def empty(dtype: np.dtype[np.void]) -> Table:
@@ -312,6 +358,7 @@ class Packet:
     """Why a stage could not process it. Nothing of a failed packet may leave (``release``)."""
     opened: Table = field(default_factory=lambda: empty(OPENED))
     samples: Table = field(default_factory=lambda: empty(SAMPLE))
+    words: Table = field(default_factory=lambda: empty(WORD))
     findings: Table = field(default_factory=lambda: empty(FINDING))
     vetted: Table = field(default_factory=lambda: empty(VETTED))
     verdicts: Table = field(default_factory=lambda: empty(VERDICT))
@@ -319,6 +366,10 @@ class Packet:
     outcomes: Table = field(default_factory=lambda: empty(OUTCOME))
     ledger: Table = field(default_factory=lambda: empty(LEDGER))
     released: bytes = b""
+    shapes: tuple[Shape, ...] = ()
+    """What is to be looked for from this packet on."""
+    called: tuple[Called, ...] = ()
+    """The codes of this packet's findings that are not in the policy's names."""
 
     def having(self, **tables: Any) -> Self:
         """The same packet with some fields replaced; table rows already there are kept by the caller.
@@ -337,9 +388,16 @@ class Packet:
         rows: NDArray[np.int32] = self.deltas["row"][self.deltas["kind"] == _CLOSE]
         return rows
 
+    def meaning(self, code: int, names: Sequence[str], reasons: Sequence[str]) -> tuple[str, str]:
+        """What a code of this packet is called and means: `names` and `reasons` are the policy's."""
+        if code < len(names):
+            return names[code], reasons[code]
+        called = next(called for called in self.called if called.code == code)
+        return called.name, called.reason
+
     def to_bytes(self) -> bytes:
         """A versioned, self-contained form: header, names, text, raw table bytes (little endian)."""
-        names = orjson.dumps([list(lane) for lane in self.lanes])
+        names = orjson.dumps([self.lanes, self.shapes, self.called], default=tuple)
         failed = self.failed.encode()
         tables = [getattr(self, name).tobytes() for name, _ in _TABLES]
         head = _HEAD.pack(
@@ -379,17 +437,25 @@ class Packet:
         for length in (failed, names, text, released):
             parts.append(data[at : at + length])
             at += length
-        tables = {}
+        tables: dict[str, Any] = {}
         for (name, dtype), count in zip(_TABLES, counts, strict=True):
             tables[name] = np.frombuffer(data, dtype, count, at)
             at += count * dtype.itemsize
         try:
-            lanes = tuple(Lane(*fields) for fields in orjson.loads(parts[1]))
+            lanes, shapes, called = orjson.loads(parts[1])
+            lanes = tuple(Lane(*fields) for fields in lanes)
+            added: dict[str, Any] = {
+                "shapes": tuple(Shape(name, signal, tuple(v), *rest) for name, signal, v, *rest in shapes),
+                "called": tuple(Called(*fields) for fields in called),
+            }
             why = parts[0].decode()
         except (TypeError, ValueError) as error:
             msg = f"packet with damaged names: {error}"
             raise ValueError(msg) from error
-        return cls(slot, now, lanes, text=parts[2], arrived=arrived, failed=why, released=parts[3], **tables)
+        return cls(
+            slot, now, lanes, text=parts[2], arrived=arrived, failed=why, released=parts[3],
+            **tables, **added,
+        )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as :meth:`to_bytes`: an eighth of the cost of pickling the arrays one by one."""

@@ -1,9 +1,10 @@
 """From findings and samples to verdicts. The one stage that judges.
 
-Strategy. Everything that can be found has a code, its place in the policy's names; what to do about
-it is one look-up by code. Thresholds compare samples with a limit and speak once per crossing: a
-lane that stays beyond the limit is not reported again until it has come back. What stands in the
-policy file is judged and nothing else, so an empty policy gives no verdicts.
+Strategy. Everything that can be found has a code, its place in the policy's names; what to do about it
+is one look-up by code. Of a pattern that came in while the job ran, the packet itself says it. Thresholds
+compare samples with a limit and speak once per crossing: a lane that stays beyond the limit is not reported
+again until it has come back. What stands in the policy file is judged and nothing else, so an empty policy
+gives no verdicts.
 
 State: for each open lane, which thresholds it is beyond (8 bytes). Emits: with the finding or sample
 that causes it. Cost: about 0.1 us a delta where nothing crosses. Raises: :class:`ValueError` while it
@@ -70,14 +71,18 @@ class Policy:
     def update(self, packet: Packet) -> Packet:
         """The packet with a verdict for each finding and crossing that the policy acts on."""
         self._state.open(packet.opened["row"])
-        judged = self._of_findings(packet.findings), self._of_samples(packet.samples)
+        judged = self._of_findings(packet), self._of_samples(packet.samples)
         self._state.close(packet.closed_rows())
         return packet.having(verdicts=joined(packet.verdicts, *judged))
 
-    def _of_findings(self, findings: Table) -> Table:
+    def _of_findings(self, packet: Packet) -> Table:
+        findings = packet.findings
         if not len(findings):
             return empty(VERDICT)
-        actions = self._actions[findings["code"]]
+        codes = findings["code"]
+        actions = self._actions[np.where(codes < len(self._actions), codes, -1)]
+        for called in packet.called:
+            actions[codes == called.code] = called.action
         which = np.flatnonzero(actions)
         table = np.zeros(len(which), VERDICT)
         for name in ("delta", "row", "code", "value", "decided"):

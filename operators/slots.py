@@ -151,10 +151,12 @@ class _Slot(StatefulBatchLogic[Packet, Packet, bytes]):
 
 
 def _rows_only(packet: Packet) -> Packet:
-    """What opens and closes in a packet, without a word of it."""
+    """What opens and closes in a packet and is to be looked for, without a word of it."""
     closing = packet.deltas[packet.deltas["kind"] == _CLOSE]
     closing["start"] = closing["end"] = 0
-    return Packet(packet.slot, packet.now, packet.lanes, closing, b"", opened=packet.opened)
+    return Packet(
+        packet.slot, packet.now, packet.lanes, closing, b"", opened=packet.opened, shapes=packet.shapes
+    )
 
 
 def affinity_holds(workers: int) -> bool:

@@ -12,7 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.automaton import Rule
-from operators.packet import DELTA, FINDING, Channel, Delta, Kind, Lane, Packet, column, empty, joined, pack
+from operators.packet import (
+    DELTA,
+    FINDING,
+    Called,
+    Channel,
+    Delta,
+    Kind,
+    Lane,
+    Packet,
+    Shape,
+    column,
+    empty,
+    joined,
+    pack,
+)
 from tests.stages import CUTS, Said, cut, guard, run, whole
 
 DELTAS = st.builds(
@@ -32,7 +46,9 @@ SAID = st.lists(st.tuples(st.text("ab/é", max_size=3), DELTAS), max_size=12)
 def full() -> Packet:
     """A packet with rows in most of its tables."""
     (packet,) = run(guard([Rule("r", "ab")], [2]), whole("é", "xx abab ü", [3]))
-    return packet.having(failed="why not", arrived=77)
+    shape = Shape("dip", 3, (4.0, 1.5), 0.1, normalised=True, radius=2, action=1, reason="a dip")
+    called = Called(1 << 20, "dip", "a dip", 1)
+    return packet.having(failed="why not", arrived=77, shapes=(shape,), called=(called,))
 
 
 def same(one: Packet, two: Packet) -> bool:
@@ -71,8 +87,8 @@ def test_every_cut_packet_is_refused() -> None:
 
 def test_another_version_is_refused_by_name() -> None:
     data = full().to_bytes()
-    with pytest.raises(ValueError, match="packet version 4, this program reads version 3"):
-        Packet.from_bytes(data[:4] + struct.pack("<H", 4) + data[6:])
+    with pytest.raises(ValueError, match="packet version 5, this program reads version 4"):
+        Packet.from_bytes(data[:4] + struct.pack("<H", 5) + data[6:])
     with pytest.raises(ValueError, match="must begin with b'MSPK'"):
         Packet.from_bytes(b"MSPX" + data[4:])
 
@@ -89,11 +105,22 @@ def test_a_damaged_head_is_refused_or_changes_only_numbers(place: int, byte: int
     assert len(packet.to_bytes()) == len(data)
 
 
-@pytest.mark.parametrize("names", [b'[["s",0,0,0]', b'[["s",0,0,0,0]]', b"[1]", b"7", b'["\xff\xff"]'])
+@pytest.mark.parametrize(
+    "names",
+    [
+        b'[[["s",0,0,0]]',
+        b'[[["s",0,0,0,0]],[],[]]',
+        b'[[["s",0,0,0]],[["x"]],[]]',
+        b'[[["s",0,0,0]],[],[[1]]]',
+        b"[1]",
+        b"7",
+        b'["\xff\xff"]',
+    ],
+)
 def test_damaged_names_are_refused(names: bytes) -> None:
     long = pack(0, [("s" * 40, Delta(1, "x"))], now=0).to_bytes()
-    at = long.index(b'[["s')
-    size = len(b'[["",0,0,0]]') + 40
+    at = long.index(b'[[["s')
+    size = len(b'[[["",0,0,0]],[],[]]') + 40
     with pytest.raises(ValueError, match="damaged names"):
         Packet.from_bytes(long[:at] + names.ljust(size) + long[at + size :])
 
@@ -128,3 +155,10 @@ def test_joined_is_concatenation(size: int, cuts: list[int]) -> None:
 @pytest.mark.parametrize("size", [0, 1, 2, 9])
 def test_a_column_lies_in_memory_the_same_way_whatever_its_length(size: int) -> None:
     assert column(np.zeros(size, DELTA), "row").flags.c_contiguous
+
+
+def test_a_code_is_called_what_the_policy_calls_it_and_then_what_its_packet_does() -> None:
+    packet = full()
+    names, reasons = ["ssn", "stall"], ["a number", "silence"]
+    assert packet.meaning(1, names, reasons) == ("stall", "silence")
+    assert packet.meaning(1 << 20, names, reasons) == ("dip", "a dip")
