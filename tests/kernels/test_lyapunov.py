@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from operators.kernels.lyapunov import largest_lyapunov
-from tests import naive, systems
+from tests import naive_lyapunov, systems
 
 JIT = hasattr(largest_lyapunov, "py_func")
 compiled = pytest.mark.skipif(not JIT, reason="thousands of points squared: too long without the JIT")
@@ -19,7 +19,7 @@ compiled = pytest.mark.skipif(not JIT, reason="thousands of points squared: too 
 @pytest.mark.parametrize(("dim", "lag", "theiler"), [(1, 1, 0), (2, 3, 0), (2, 3, 6), (3, 1, 20)])
 def test_two_steps_give_the_slope_of_the_curve_by_brute_force(dim: int, lag: int, theiler: int) -> None:
     x = systems.red_noise(90, 0.95, seed=1)
-    curve = naive.log_distances(x, dim, lag, theiler, 2)
+    curve = naive_lyapunov.log_distances(x, dim, lag, theiler, 2)
     assert largest_lyapunov(x, dim, lag, theiler, 2) == pytest.approx((curve[2] - curve[0]) / 2)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from operators.kernels.spring import HELD, MATCH, WIDTH, arranged, spring_update
 from operators.packet import SAMPLE
-from tests import naive
+from tests import naive_dtw, naive_spring
 
 Found = tuple[int, int, float, int, int]
 
@@ -78,7 +78,7 @@ def test_spring_reports_what_the_paper_does(
     lane = Lane(few * times, within)
     found = lane.feed(table(x))
     for p, pattern in enumerate(few):
-        expected = list(naive.spring(x, pattern, within * len(pattern)))
+        expected = list(naive_spring.spring(x, pattern, within * len(pattern)))
         for q in range(p, len(few) * times, len(few)):
             assert [(t, v, b, s) for t, each, v, b, s in found if each == q] == [
                 (m.decided, m.distance / len(pattern), m.first, m.last + 1)
@@ -94,7 +94,7 @@ def test_a_column_ends_in_the_nearest_of_all_subsequences(
     values: list[float], pattern: NDArray[np.float64], times: int
 ) -> None:
     x = np.array(values)
-    for end, (distance, _) in enumerate(naive.nearest_subsequence(x, pattern)):
+    for end, (distance, _) in enumerate(naive_spring.nearest_subsequence(x, pattern)):
         lane = Lane([pattern] * times, 0.0)
         lane.library.patterns["most"] = -1.0  # nothing matches, so nothing is forgotten
         lane.feed(table(x[: end + 1]))
@@ -102,7 +102,7 @@ def test_a_column_ends_in_the_nearest_of_all_subsequences(
             cell = lane.library.cells(p)[-1]
             assert lane.distance[0, cell] == distance
             begin = int(lane.start[0, cell])
-            assert naive.dtw_distance(x[begin : end + 1], pattern, len(x) + len(pattern)) == distance
+            assert naive_dtw.dtw_distance(x[begin : end + 1], pattern, len(x) + len(pattern)) == distance
 
 
 @first_call_compiles

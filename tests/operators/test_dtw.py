@@ -15,7 +15,7 @@ from operators.kernels import spring, windows
 from operators.kernels.spring import spring_update
 from operators.kernels.windows import windows_update
 from operators.packet import FINDING, Called, Packet, Reach, Shape, Signal
-from tests import naive, naive_spring
+from tests import naive_spring
 from tests.operators.slicing import Said, findings, packets, told
 
 GAP, NOVELTY = int(Signal.GAP), int(Signal.NOVELTY)
@@ -82,7 +82,7 @@ def test_findings_are_those_of_the_slow_twins(lane: list[float], pattern: Patter
     matches = (
         naive_spring.windows(x[places], y, 1, pattern.within * 4)
         if pattern.normalised
-        else naive.spring(x[places], y, pattern.within * 4)
+        else naive_spring.spring(x[places], y, pattern.within * 4)
     )
     expected = [
         (
