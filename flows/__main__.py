@@ -1,4 +1,6 @@
-"""The ``midstream`` command: run a job, replay recordings, scan one text, look at rules and audit records."""
+"""The ``midstream`` command: run a job, replay recordings, scan one text, look at rules and audit records,
+compare two sequences.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,14 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from connectors._stop import STOP
 from connectors._tally import Tally
 from flows import audits, listing, policies
+from flows.comparing import compare
 from flows.inflight import flow
 from flows.settings import Settings, load, secret
 from operators.slots import affinity_holds
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(audits.app, name="audit")
+app.command()(compare)
 
 _UNSEEN, _WRONG, _BLOCKED = 1, 2, 3
 _RECOVERY_PARTS = 4
