@@ -27,7 +27,8 @@ from connectors._pump import Feed, Pump
 from connectors.decoders import open_decoder
 from connectors.ndjson import NdjsonEncoder
 from flows import policies
-from flows.inflight import inflight, warm
+from flows.inflight import inflight
+from flows.start import warm
 from operators.directory import Limits
 from operators.packet import Delta, Kind, Packet, pack
 from operators.slots import slot_key

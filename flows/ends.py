@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from bytewax.inputs import Source
+from bytewax.inputs import FixedPartitionedSource, Source
 from bytewax.outputs import Sink
 
 from connectors._tally import Tally
 from connectors.audit import AuditSink
+from connectors.control import ControlledSource
 from connectors.ndjson import NdjsonSink
 from connectors.replay import ReplayConfig, ReplaySource
 from connectors.simulate import SimulateConfig, SimulateSource
 from connectors.stdin import StdinSource
 from connectors.terminal import TerminalSink
 from flows.settings import Settings
-from operators.packet import Packet
+from operators.packet import Packet, Shape
 from operators.slots import slot_key, slot_of
 
 __all__ = ["Keyed", "record", "sink", "source"]
@@ -24,8 +26,15 @@ __all__ = ["Keyed", "record", "sink", "source"]
 Keyed = tuple[str, Packet]
 
 
-def source(settings: Settings) -> tuple[Source[Keyed], int]:
-    """Where streams come from, and how many will come (0: nobody knows)."""
+def source(settings: Settings, order: Callable[[bytes], Shape]) -> tuple[Source[Keyed], int]:
+    """Where streams come from, and how many will come (0: nobody knows); `order` reads what is said to the
+    job while it runs.
+    """
+    streams, total = _streams(settings)
+    return ControlledSource(streams, settings.control.path, order), total
+
+
+def _streams(settings: Settings) -> tuple[FixedPartitionedSource[Keyed, Any], int]:
     keys = [slot_key(slot) for slot in range(settings.slots)]
     replay, batch, event_bytes = settings.replay, settings.batch, settings.limits.event_bytes
 

@@ -16,6 +16,8 @@
           │
       attractor      what regime a signal is in
           │
+     lcs motif edit  texts that are repeated, its own or others', and phrases (if the policy asks)
+          │
        policy        what to do about all that
           │
        release       hold, mask, let go
@@ -28,13 +30,7 @@ Run it with ``python -m bytewax.run flows.inflight`` or ``midstream run``.
 
 from __future__ import annotations
 
-import gc
-import os
-import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -42,20 +38,16 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from connectors._tally import Tally
-from flows import ends, policies, signals
+from flows import ends, orders, policies, signals
 from flows.ends import Keyed
 from flows.judgement import Judgement
 from flows.settings import Settings, load, secret
+from flows.start import compiling, patience, warm
 from operators.directory import Directory, Limits
 from operators.features import Features
-from operators.kernels._jit import was_compiled
-from operators.kernels.directory import number
-from operators.scorer import Scorer
 from operators.slots import stage
 
-__all__ = ["flow", "inflight", "warm"]
-
-_PATIENT = 120.0  # seconds
+__all__ = ["flow", "inflight"]
 
 
 def inflight(
@@ -73,11 +65,8 @@ def inflight(
     packets = stage("directory", packets, lambda: Directory(limits))
     packets = stage("gate", packets, judgement.gate)
     packets = stage("features", packets, Features)
-    if judgement.scores:
-        packets = stage("scorer", packets, Scorer)
-    packets = stage("dtw", packets, judgement.dtw)
-    if judgement.regimes:
-        packets = stage("attractor", packets, judgement.attractor)
+    for step, analysis in judgement.analyses:
+        packets = stage(step, packets, analysis)
     packets = stage("policy", packets, judgement.policy)
     packets = stage("release", packets, judgement.release, last=True)
     op.output("sink", packets, sink)
@@ -93,68 +82,12 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     if settings.fail_open:
         print("WARNING: fail_open is set: text that cannot be processed LEAVES UNVETTED", file=sys.stderr)
     signals.starting()
-    with _patience(), _compiling() as beside:
+    with patience(), compiling() as beside:
         judgement = policies.read(settings.policy, secret(settings.mask_key), fail_open=settings.fail_open)
-        warm(judgement, beside)
+        warm(judgement, beside, shapes=bool(settings.control.path))
         policies.check(judgement, settings.policy)
     signals.handle()
-    source, total = ends.source(settings)
+    source, total = ends.source(settings, orders.reader(judgement))
     sink = ends.sink(settings, judgement.names, judgement.reasons, tally, total)
     limits, record_key = settings.limits.of_a_stream(), secret(settings.audit.key)
     return inflight(source, sink, judgement, limits, ends.record(settings), record_key)
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Who waits for more than two seconds is told why."""
-    said = "starting: kernels are compiled once on this machine, rules once for each policy ..."
-    timer = threading.Timer(2.0, print, [said], {"file": sys.stderr})
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-@contextmanager
-def _compiling() -> Iterator[subprocess.Popen[bytes] | None]:
-    """Where nothing is compiled yet, a process that compiles the gate's kernels into the cache, beside this
-    one, which compiles the rules and the others. It ends with the block.
-    """
-    Directory().warm()
-    beside = None
-    if was_compiled(number):
-        # With our own path and -P: -m alone would import what lies in the current folder.
-        half = [sys.executable, "-P", "-m", "operators.kernels", "gate"]
-        path = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        silent = subprocess.DEVNULL
-        with suppress(OSError):  # then this process compiles everything
-            beside = subprocess.Popen(half, stdin=silent, stdout=silent, stderr=silent, env=path)
-    try:
-        yield beside
-    finally:
-        if beside:
-            beside.kill()  # it has ended, unless something was wrong
-            beside.wait()
-
-
-def warm(judgement: Judgement, beside: subprocess.Popen[bytes] | None = None) -> None:
-    """Compile every kernel now, so that no token waits for it; and let the garbage collector pass over
-    what the compiler leaves behind, 130,000 objects, so that no token waits for that either.
-
-    The gate's come last, when `beside` has ended.
-    """
-    for made in (Directory(), Features(), judgement.dtw(), judgement.policy(), judgement.release()):
-        made.warm()
-    if judgement.scores:
-        Scorer().warm()
-    if judgement.regimes:
-        judgement.attractor().warm()
-    if beside:
-        with suppress(subprocess.TimeoutExpired):
-            beside.wait(_PATIENT)  # what it has not compiled by then is compiled here
-    judgement.gate().warm()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)  # packets make no cycles: 8 % more deltas a second than with 700

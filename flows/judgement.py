@@ -1,7 +1,7 @@
-"""A policy made ready: what its file may say, and the names and stages that follow from it.
+"""A policy made ready: the names and the stages that follow from its file.
 
 Whatever can be found gets a code, its place in one list of names; stages and records speak of codes and
-names only. The order: rules, the lane that cannot be decided, thresholds, patterns, regimes.
+names only. Rules come first, so that the code of a rule is its place among them.
 
 A policy that only monitors reports what it would redact or block, and does neither. What cannot be decided
 stays an exception: that text is not released under any policy.
@@ -10,131 +10,56 @@ stays an exception: that text is not released under any policy.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Protocol
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
 
 from flows import cache
+from flows.entries import (
+    ActionName,
+    MotifEntry,
+    PatternEntry,
+    PhraseEntry,
+    ReferenceEntry,
+    RegimeEntry,
+    RuleEntry,
+    ThresholdEntry,
+)
 from operators.attractor import Attractor, Regime
 from operators.audit import Audit
 from operators.automaton import Automaton, Rule
 from operators.dtw import Dtw, Pattern
+from operators.edit import Edit, Phrase
 from operators.gate import Gate
+from operators.lcs import Lcs, Reference
 from operators.masks import Style
-from operators.packet import Action, Signal
+from operators.motif import Motif
+from operators.packet import Action, Shape, Signal
 from operators.policy import Policy, Threshold
 from operators.release import Release
+from operators.scorer import Scorer
+from operators.slots import Stage
+from operators.words import Words
 
-__all__ = [
-    "Judgement",
-    "PackFile",
-    "PatternEntry",
-    "PolicyFile",
-    "RegimeEntry",
-    "RuleEntry",
-    "ThresholdEntry",
-]
-
-ActionName = Literal["allow", "warn", "redact", "steer", "block", "would_redact", "would_block"]
-KindName = Literal["personal", "secret", "injection", "exfiltration", "tool", "markup", "custom"]
-SeverityName = Literal["low", "medium", "high", "critical"]
-MaskName = Literal["label", "stars", "last4", "hash"]
-SignalName = Literal["gap", "length", "logprob", "surprisal", "novelty", "injection"]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+__all__ = ["Judgement"]
 
 _ACTIONS = {action.name.lower(): action for action in Action}
 _SIGNALS = {signal.name.lower(): signal for signal in Signal}
 _STYLES = {style.name.lower(): int(style) for style in Style}
 _SEVERITIES = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 _MONITORED: Mapping[ActionName, ActionName] = {"redact": "would_redact", "block": "would_block"}
-_UNDECIDED = "undecided"
+_UNDECIDED, _UNMEASURED = "undecided", "unmeasured"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Analysis(Stage, Protocol):
+    """A stage that compiles its kernels when it is told to."""
 
-
-class _Entry(_Strict):
-    name: Name
-    action: ActionName
-    description: str
-
-
-class RuleEntry(_Entry):
-    """``[[rules]]``: an expression (dialect: ``operators.automaton``), and what its matches mean."""
-
-    pattern: str
-    kind: KindName | None = None
-    """Of the pack, if the rule does not say."""
-    severity: SeverityName = "medium"
-    """Of matches that overlap, the most severe names what stands in their place."""
-    folded: bool = False
-    """Matched on letters and digits alone, disguises undone."""
-    bounded: bool = False
-    longest: int = 0
-    check: str = ""
-    """Name of the function of ``operators.checks`` that must say yes to a match."""
-    near: str = ""
-    """What must stand shortly before a match."""
-    detect: bool = False
-    """Never holds text back, so that a match may have left when it is found."""
-    mask: MaskName = "label"
-    label: str = ""
-    """What stands in place of a match; ``[NAME]`` if empty."""
-    examples: tuple[str, ...] = ()
-    counter_examples: tuple[str, ...] = ()
-
-
-class ThresholdEntry(_Entry):
-    """``[[thresholds]]``: a limit on a signal."""
-
-    signal: SignalName
-    above: Annotated[float, Field(gt=float("-inf"))] = float("inf")
-    below: Annotated[float, Field(lt=float("inf"))] = float("-inf")
-    after: int = 0
-
-
-class PatternEntry(_Entry):
-    """``[[patterns]]``: a shape to find in a signal."""
-
-    signal: SignalName
-    values: Annotated[tuple[float, ...], Field(min_length=2, max_length=512)]
-    within: Annotated[float, Field(ge=0)]
-    action: ActionName = "allow"
-
-
-class RegimeEntry(_Strict):
-    """``[regimes]``: which signal is classified, how often, and what to do about a regime."""
-
-    signal: SignalName
-    window: Annotated[int, Field(ge=32, le=4096)] = 128
-    every: Annotated[int, Field(ge=1, le=4096)] = 32
-    actions: Mapping[Regime, ActionName] = {}
-
-
-class PolicyFile(_Strict):
-    """A whole file, as written."""
-
-    packs: tuple[str, ...] = ()
-    monitor: bool = False
-    """Report what would be redacted or blocked, and do neither."""
-    rules: tuple[RuleEntry, ...] = ()
-    thresholds: tuple[ThresholdEntry, ...] = ()
-    patterns: tuple[PatternEntry, ...] = ()
-    regimes: RegimeEntry | None = None
-    actions: Mapping[str, ActionName] = {}
-    """Other actions for things by name: ``email = "block"``."""
-
-
-class PackFile(_Strict):
-    """A pack, as written: rules, and what kind they are of where they do not say."""
-
-    kind: KindName = "custom"
-    rules: tuple[RuleEntry, ...] = ()
+    def warm(self) -> None:
+        """Compile, so that no token pays for it. Changes no state."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -144,6 +69,9 @@ class Judgement:
     entries: tuple[RuleEntry, ...] = ()
     thresholds: tuple[ThresholdEntry, ...] = ()
     patterns: tuple[PatternEntry, ...] = ()
+    references: tuple[ReferenceEntry, ...] = ()
+    phrases: tuple[PhraseEntry, ...] = ()
+    motifs: MotifEntry | None = None
     regimes: RegimeEntry | None = None
     overrides: Mapping[str, ActionName] = field(default_factory=dict)
     monitor: bool = False
@@ -152,19 +80,33 @@ class Judgement:
     fail_open: bool = False
     """What a stage could not process leaves unvetted."""
 
+    @property
+    def _analyses(
+        self,
+    ) -> tuple[ThresholdEntry | PatternEntry | ReferenceEntry | PhraseEntry | MotifEntry, ...]:
+        """Whatever has a name, a description and an action, but for rules."""
+        motifs = (self.motifs,) if self.motifs else ()
+        return (*self.thresholds, *self.patterns, *self.references, *self.phrases, *motifs)
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.names)}
+
     @cached_property
     def _table(self) -> list[tuple[str, str, ActionName]]:
         """Name, meaning and action of every code."""
         table: list[tuple[str, str, ActionName]] = [(e.name, e.description, e.action) for e in self.entries]
         table.append((_UNDECIDED, "a text with too many possible matches to decide", "block"))
-        table += [(e.name, e.description, e.action) for e in (*self.thresholds, *self.patterns)]
+        table += [(e.name, e.description, e.action) for e in self._analyses]
         if self.regimes:
             for regime in Regime:
                 why = f"{self.regimes.signal} became {regime.value.replace('_', ' ')}"
                 table.append((regime.value, why, self.regimes.actions.get(regime, "allow")))
+        table.append((_UNMEASURED, "a measurement that is no finite number", "allow"))
         return [(name, why, self._effective(name, action)) for name, why, action in table]
 
     def _effective(self, name: str, action: ActionName) -> ActionName:
+        """What is done about a thing of that name, whose entry says `action`."""
         action = self.overrides.get(name, action)
         return _MONITORED.get(action, action) if self.monitor and name != _UNDECIDED else action
 
@@ -200,7 +142,7 @@ class Judgement:
         """What all this comes down to, in 16 hexadecimal digits: another policy has another. The key of the
         hashes is no part of it.
         """
-        parts = [*self.entries, *self.thresholds, *self.patterns, *([self.regimes] if self.regimes else [])]
+        parts = [*self.entries, *self._analyses, *([self.regimes] if self.regimes else [])]
         said = [part.model_dump(mode="json") for part in parts]
         acted = [self.names, self.actions, self.fail_open]
         return hashlib.sha256(orjson.dumps([said, acted], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
@@ -233,15 +175,65 @@ class Judgement:
     def _hold(self) -> int:
         return self.gate().hold
 
+    @property
+    def analyses(self) -> list[tuple[str, Callable[[], Analysis]]]:
+        """The analyses behind ``features`` that the policy asks for, in order: step, and maker of the stage.
+        Shapes are always looked for: they may come while the job runs.
+        """
+        asked: list[tuple[str, object, Callable[[], Analysis]]] = [
+            ("scorer", self.scores, Scorer),
+            ("dtw", True, self.dtw),
+            ("attractor", self.regimes, self.attractor),
+            ("words", self.references or self.motifs, Words),
+            ("lcs", self.references, self.lcs),
+            ("motif", self.motifs, self.motif),
+            ("edit", self.phrases, self.edit),
+        ]
+        return [(step, make) for step, wanted, make in asked if wanted]
+
     def dtw(self) -> Dtw:
         """A matcher of all patterns."""
-        first = len(self.entries) + 1 + len(self.thresholds)
         return Dtw(
             [
-                Pattern(e.name, int(_SIGNALS[e.signal]), e.values, e.within, first + place)
-                for place, e in enumerate(self.patterns)
-            ]
+                Pattern(
+                    e.name, int(_SIGNALS[e.signal]), e.values, e.within, self._codes[e.name],
+                    e.normalised, e.radius,
+                )
+                for e in self.patterns
+            ],
+            error=self._codes[_UNMEASURED],
+        )  # fmt: skip
+
+    def shape(self, entry: PatternEntry) -> Shape:
+        """A pattern for a running job, as it travels there."""
+        action = self._effective(entry.name, entry.action)
+        return Shape(
+            entry.name, int(_SIGNALS[entry.signal]), entry.values, entry.within,
+            entry.normalised, entry.radius, int(_ACTIONS[action]), entry.description,
+        )  # fmt: skip
+
+    def lcs(self) -> Lcs:
+        """What tells that a lane repeats a reference."""
+        return Lcs(
+            [Reference(e.name, e.text, e.similarity, self._codes[e.name], e.window) for e in self.references]
         )
+
+    def edit(self) -> Edit:
+        """A matcher of all phrases."""
+        return Edit(
+            [Phrase(e.name, text, e.errors, self._codes[e.name]) for e in self.phrases for text in e.texts]
+        )
+
+    def motif(self) -> Motif:
+        """What tells that a lane repeats itself.
+
+        :raises ValueError: If the policy has no ``motifs``.
+        """
+        if self.motifs is None:
+            msg = "the policy has no [motifs]"
+            raise ValueError(msg)
+        motifs = self.motifs
+        return Motif(self._codes[motifs.name], motifs.words, motifs.times, motifs.window)
 
     def attractor(self) -> Attractor:
         """A classifier of regimes, where the policy wants one.
@@ -251,8 +243,7 @@ class Judgement:
         if self.regimes is None:
             msg = "the policy has no [regimes]"
             raise ValueError(msg)
-        first = len(self._table) - len(Regime)
-        codes = {regime: first + place for place, regime in enumerate(Regime)}
+        codes = {regime: self._codes[regime.value] for regime in Regime}
         return Attractor(int(_SIGNALS[self.regimes.signal]), self.regimes.window, self.regimes.every, codes)
 
     def audit(self, key: bytes) -> Audit:
@@ -279,11 +270,10 @@ class Judgement:
 
     def policy(self) -> Policy:
         """The judge."""
-        first = len(self.entries) + 1
         return Policy(
             self.actions,
             [
-                Threshold(e.name, first + place, int(_SIGNALS[e.signal]), e.above, e.below, e.after)
-                for place, e in enumerate(self.thresholds)
+                Threshold(e.name, self._codes[e.name], int(_SIGNALS[e.signal]), e.above, e.below, e.after)
+                for e in self.thresholds
             ],
         )

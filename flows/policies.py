@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from flows.judgement import Judgement, PackFile, PolicyFile, RuleEntry
+from flows import beside
+from flows.entries import PackFile, PolicyFile, RuleEntry
+from flows.judgement import Judgement
 from operators.gate import Gate
 from operators.packet import Action, Delta, Kind, pack
 
@@ -67,8 +69,11 @@ def _judgement(file: PolicyFile, path: str, mask_key: bytes, fail_open: bool) ->
     entries = [rule for name in file.packs for rule in _of_a_kind(_pack(name, path))]
     entries += _of_a_kind(PackFile(rules=file.rules))
     made = Judgement(
-        tuple(entries), file.thresholds, file.patterns, file.regimes, file.actions,
-        file.monitor, mask_key, fail_open,
+        tuple(entries), file.thresholds,
+        tuple(one for entry in file.patterns for one in beside.patterns_of(entry, path)),
+        tuple(beside.reference(entry, path) for entry in file.references),
+        tuple(beside.phrases(entry, path) for entry in file.phrases),
+        file.motifs, file.regimes, file.actions, file.monitor, mask_key, fail_open,
     )  # fmt: skip
     twice = sorted({name for name in made.names if made.names.count(name) > 1})
     if twice:
@@ -82,9 +87,8 @@ def _judgement(file: PolicyFile, path: str, mask_key: bytes, fail_open: bool) ->
     _check_actions(made, path)
     try:
         made.gate()
-        made.dtw()
-        if made.regimes:
-            made.attractor()
+        for _, analysis in made.analyses:
+            analysis()
         made.policy()
         made.release()
     except ValueError as error:

@@ -85,6 +85,13 @@ class SimulateSettings(_Section):
     """Times as fast as models speak; 0 as fast as possible."""
 
 
+class ControlSettings(_Section):
+    """``[control]``: what is said to a job while it runs."""
+
+    path: str = ""
+    """A file of JSON lines that is followed (``flows.orders``); none if empty."""
+
+
 class OutputSettings(_Section):
     """``[output]``: where records go."""
 
@@ -131,6 +138,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     replay: ReplaySettings = ReplaySettings()
     simulate: SimulateSettings = SimulateSettings()
+    control: ControlSettings = ControlSettings()
     output: OutputSettings = OutputSettings()
     audit: AuditSettings = AuditSettings()
 

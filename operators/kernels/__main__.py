@@ -13,11 +13,15 @@ from operators.attractor import Attractor, Regime
 from operators.automaton import Rule, compiled
 from operators.directory import Directory
 from operators.dtw import Dtw, Pattern
+from operators.edit import Edit, Phrase
 from operators.features import Features
 from operators.gate import Gate
+from operators.lcs import Lcs, Reference
+from operators.motif import Motif
 from operators.policy import Policy
 from operators.release import Release
 from operators.scorer import Scorer
+from operators.words import Words
 
 
 def main() -> None:
@@ -29,8 +33,14 @@ def main() -> None:
         Gate(compiled((rule,)), [rule], [0, 1]),
         Features(),
         Scorer(),
-        Dtw([Pattern("step", 0, (0.0, 1.0), 0.1, 0)]),
+        Dtw(
+            [Pattern("step", 0, (0.0, 1.0), 0.1, 0), Pattern("form", 0, (0.0, 1.0), 0.1, 0, normalised=True)]
+        ),
         Attractor(0, 128, 32, codes),
+        Words(),
+        Lcs([Reference("text", "one two three four", 0.8, 0)]),
+        Motif(0),
+        Edit([Phrase("phrase", "some words", 1, 0)]),
         Policy([0]),
         Release([""], 8),
     ):

@@ -84,12 +84,14 @@ def _realtime(pieces: Sequence[str]) -> bytes:
     return b"".join(orjson.dumps({"event_id": f"e{n}"} | event) + b"\n" for n, event in enumerate(events))
 
 
-def play(*paths: Path, policy: str = "default", workers: int = 0, chunk: int = 0) -> list[Record]:
+def play(
+    *paths: Path, policy: str = "default", workers: int = 0, chunk: int = 0, api: str = "auto"
+) -> list[Record]:
     """The records of a replay in this process: of the main thread, or of so many worker threads."""
     written: list[bytes] = []
     judgement = policies.load(policy)
     source = ReplaySource(
-        ReplayConfig(tuple(map(str, paths)), speed=0, chunk=chunk),
+        ReplayConfig(tuple(map(str, paths)), api, speed=0, chunk=chunk),
         [slot_key(slot) for slot in range(SLOTS)],
         lambda name: slot_of(name, SLOTS),
     )

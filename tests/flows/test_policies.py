@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,13 +83,6 @@ def test_the_shipped_policy_redacts_blocks_and_warns_as_the_design_says() -> Non
     assert len(judgement.names) == len(judgement.reasons) == len(judgement.actions) == len(judgement.labels)
     said = "mail jane@example.com or pay 4111 1111 1111 1111 now", "-----BEGIN RSA PRIVATE KEY-----", "MIIE"
     assert released(judged(judgement, *said)) == "mail [EMAIL] or pay [CARD] now"
-
-
-def test_the_shipped_policy_loads_while_a_person_does_not_notice() -> None:
-    policies.load(DEFAULT)
-    began = time.perf_counter()
-    policies.load(DEFAULT)
-    assert time.perf_counter() - began < 0.5
 
 
 def test_packs_are_named_or_lie_beside_the_policy_and_come_before_its_own_rules(write: Write) -> None:
@@ -287,7 +279,7 @@ WRONG = {
      "'torus' cannot redact"),
     "redacting the undecided": ('[actions]\nundecided = "redact"', "'undecided' cannot redact"),
     "short pattern": (PATTERN.replace("[1.0, 2.0]", "[1.0]"),
-     "patterns.0.values: Tuple should have at least 2 it"),
+     "'shape' must have 2 to 4096 values"),
     "negative within": (PATTERN.replace("0.1", "-0.1"),
      "patterns.0.within: Input should be greater than or equ"),
     "infinite pattern": (PATTERN.replace("2.0", "inf"), "'shape'"),
@@ -326,10 +318,10 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
             policies.load(str(tmp_path / name))
 
 
-def test_every_regime_has_a_code_of_its_own_behind_everything_else(write: Write) -> None:
+def test_every_regime_has_a_code_of_its_own_behind_the_rules(write: Write) -> None:
     names = policies.load(write(RULE + "[regimes]\nsignal = 'gap'")).names
-    assert names == ["digits", "undecided", *(regime.value for regime in Regime)]
-    assert policies.load(write(RULE)).names == ["digits", "undecided"]
+    assert names == ["digits", "undecided", *(regime.value for regime in Regime), "unmeasured"]
+    assert policies.load(write(RULE)).names == ["digits", "undecided", "unmeasured"]
 
 
 def test_an_open_lane_takes_less_than_32_kib_under_the_default_policy() -> None:

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 from connectors.decoders import open_decoder
 from flows import policies
-from flows.judgement import Judgement, RuleEntry
+from flows.entries import RuleEntry
+from flows.judgement import Judgement
 from operators.directory import Directory
 from operators.features import Features
 from operators.packet import Action, Delta, Finish, Kind, Packet

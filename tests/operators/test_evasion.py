@@ -20,7 +20,8 @@ import pytest
 
 from connectors.decoders import open_decoder
 from flows import policies
-from flows.judgement import Judgement, RuleEntry
+from flows.entries import RuleEntry
+from flows.judgement import Judgement
 from operators.directory import Directory
 from operators.packet import Action, Channel, Delta, Finish, Kind, Lane
 from operators.slots import Stage

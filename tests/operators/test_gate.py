@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows import policies
-from flows.judgement import Judgement, RuleEntry
+from flows.entries import RuleEntry
+from flows.judgement import Judgement
 from operators.automaton import Rule, compiled
 from operators.directory import Directory
 from operators.gate import Gate

@@ -1,0 +1,67 @@
+"""Files that a policy names: they lie beside it, and what they hold takes the place of their name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from flows.entries import PatternEntry, PhraseEntry, ReferenceEntry
+from operators.patterns import read
+
+__all__ = ["patterns_of", "phrases", "reference"]
+
+
+def patterns_of(entry: PatternEntry, path: str) -> list[PatternEntry]:
+    """The entry, or one for each array of its file.
+
+    :raises ValueError: If the file is no library of patterns.
+    """
+    if not entry.file:
+        return [entry]
+    said = entry.model_dump(exclude={"file"})
+    try:
+        library = read(Path(path).parent / entry.file)
+        return [
+            PatternEntry.model_validate(said | {"name": f"{entry.name}-{name}", "values": values})
+            for name, values in library.items()
+        ]
+    except (OSError, ValueError) as error:
+        msg = f"policy {path}: pattern {entry.name!r}: {_said(error)}"
+        raise ValueError(msg) from error
+
+
+def reference(entry: ReferenceEntry, path: str) -> ReferenceEntry:
+    """The entry with the text of its file.
+
+    :raises ValueError: If the file cannot be read.
+    """
+    if not entry.file:
+        return entry
+    return entry.model_copy(update={"text": _text(path, entry.file, f"reference {entry.name!r}")})
+
+
+def phrases(entry: PhraseEntry, path: str) -> PhraseEntry:
+    """The entry with the phrases of its file.
+
+    :raises ValueError: If the file cannot be read.
+    """
+    if not entry.file:
+        return entry
+    lines = _text(path, entry.file, f"phrases {entry.name!r}").splitlines()
+    texts = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    return entry.model_copy(update={"texts": texts})
+
+
+def _text(path: str, name: str, whose: str) -> str:
+    """The text of a file beside the policy."""
+    try:
+        return (Path(path).parent / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"policy {path}: {whose}: {error}"
+        raise ValueError(msg) from error
+
+
+def _said(error: Exception) -> str:
+    """What is wrong, in one line."""
+    return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
