@@ -2,27 +2,27 @@
 
 Speaks     JSON lines, an order each; what an order may say is the flow's matter
 Direction  beside a source
-Emits      :class:`~operators.packet.Packet`: those of the source; the first of each partition behind an
-           order carries it in ``shapes``
-Delivery   exactly once into the state: how far the file was read is part of the partition's position
+Emits      :class:`~operators.packet.Packet`: those of the source; the first of each partition behind a
+           snapshot carries the orders that came before it in ``shapes``
+Delivery   exactly once into the state: what was read, and how far, is part of the partition's position
 Parallel   as the source; every partition reads the whole file, so every slot hears every order
 Needs      a file system that all processes of the job share
 
-After a crash an order may be heard by an earlier packet than before: it is in the file already.
-
 Strategy. Nothing is a second input that would have to end when the streams do, or come before or after them
-by chance: an order rides on the packet behind it. A line that is no order is logged and passed by; a line
-without its line feed is not there yet.
+by chance. The file is read when a partition begins and whenever its position is saved, and what was read is
+part of what is saved: so a run that resumes hears an order before the very delta that it was heard before,
+and numbers its records as the first one did. A line that is no order is logged and passed by; a line without
+its line feed is not there yet; a file that was replaced or became shorter is read from its beginning.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import time
+import stat
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
@@ -30,78 +30,105 @@ from typing_extensions import override
 from connectors._logged import logged
 from operators.packet import Packet, Shape
 
-__all__ = ["ControlledSource", "Orders"]
+__all__ = ["ControlledSource", "Orders", "Place"]
 
 _log = logging.getLogger(__name__)
-_PAUSE = 0.25  # seconds between two looks at the file
 _MOST_BYTES = 1 << 20  # of a line
-_MOST_LINES = 256  # of one look: a packet is not to wait for a long file
+_MOST_LINES = 1024  # of one look: a packet is not to wait for a long file
+
+
+class Place(NamedTuple):
+    """How far a file was read: which file, and how many bytes."""
+
+    file: int = 0
+    offset: int = 0
 
 
 class Orders:
-    """What a file says from `position` (bytes) on.
+    """What a file says from a place on.
 
     :arg path: The file; it need not be there yet. None at all if empty.
 
     :arg read: Makes a shape of a line, or raises ValueError saying what is wrong with it.
 
+    :arg told: What was complained of: all that read the same file share it, and nothing is said twice.
+
     """
 
-    def __init__(self, path: str, read: Callable[[bytes], Shape], position: int = 0) -> None:
+    def __init__(self, path: str, read: Callable[[bytes], Shape], told: set[str] | None = None) -> None:
         self._path, self._read = path, read
-        self._looked = 0.0
-        self.position = position
-
-    def due(self) -> bool:
-        """Whether it is time to look."""
-        return bool(self._path) and time.monotonic() - self._looked >= _PAUSE
+        self._told = set() if told is None else told
+        self.place = Place()
 
     def take(self) -> tuple[Shape, ...]:
-        """The orders that came since, in order; a fault is logged with its place."""
-        self._looked = time.monotonic()
+        """The orders that came since, in order."""
         found: list[Shape] = []
-        try:
-            size = os.stat(self._path).st_size
-            if size < self.position:
-                _log.warning("control %s: shorter than it was: read again from its beginning", self._path)
-                self.position = 0
-            if size > self.position:
-                with open(self._path, "rb") as file:
-                    file.seek(self.position)
+        if self._path:
+            try:
+                # A pipe would make the job wait for a writer.
+                with open(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                    known = os.fstat(file.fileno())
+                    if not stat.S_ISREG(known.st_mode):
+                        self._complain("no regular file")
+                        return ()
+                    if known.st_ino != self.place.file or known.st_size < self.place.offset:
+                        self.place = Place(known.st_ino)
+                    file.seek(self.place.offset)
                     for _ in range(_MOST_LINES):
-                        line = file.readline(_MOST_BYTES)
-                        if not line.endswith(b"\n") and len(line) < _MOST_BYTES:
+                        line, size = _line(file.readline)
+                        if not size:
                             break
                         self._hear(line, found)
-                        self.position += len(line)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            _log.error("control %s: %s", self._path, error.strerror)
+                        self.place = Place(known.st_ino, self.place.offset + size)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self._complain(str(error.strerror))
         return tuple(found)
 
     def _hear(self, line: bytes, found: list[Shape]) -> None:
-        if not line.strip():
-            return
         try:
-            found.append(self._read(line))
+            if len(line) >= _MOST_BYTES:
+                msg = f"a line of {_MOST_BYTES} bytes and more"
+                raise ValueError(msg)
+            if line.strip():
+                found.append(self._read(line))
         except ValueError as error:
-            _log.error("control %s, byte %d: %s", self._path, self.position, error)
+            self._complain(f"byte {self.place.offset}: {error}")
+
+    def _complain(self, wrong: str) -> None:
+        if wrong not in self._told:
+            self._told.add(wrong)
+            _log.error("control %s: %s", self._path, wrong)
 
 
-class _Partition(StatefulSourcePartition[tuple[str, Packet], tuple[Any, int]]):
-    def __init__(self, source: StatefulSourcePartition[tuple[str, Packet], Any], orders: Orders) -> None:
-        self._source, self._orders = source, orders
+def _line(readline: Callable[[int], bytes]) -> tuple[bytes, int]:
+    """The beginning of the next line and the bytes it takes with its line feed, 0 as long as it has none."""
+    line = piece = readline(_MOST_BYTES)
+    size = len(line)
+    while piece and not piece.endswith(b"\n"):
+        piece = readline(_MOST_BYTES)
+        size += len(piece)
+    return line, size if piece else 0
+
+
+class _Partition(StatefulSourcePartition[tuple[str, Packet], tuple[Any, Place, tuple[Shape, ...]]]):
+    def __init__(
+        self,
+        source: StatefulSourcePartition[tuple[str, Packet], Any],
+        orders: Orders,
+        shapes: tuple[Shape, ...],
+    ) -> None:
+        self._source, self._orders, self._shapes = source, orders, shapes
 
     @override
     @logged
     def next_batch(self) -> list[tuple[str, Packet]]:
         said = list(self._source.next_batch())
-        if said and self._orders.due():
-            shapes = self._orders.take()
-            if shapes:
-                key, packet = said[0]
-                said[0] = key, packet.having(shapes=(*packet.shapes, *shapes))
+        if said and self._shapes:
+            key, packet = said[0]
+            said[0] = key, packet.having(shapes=(*packet.shapes, *self._shapes))
+            self._shapes = ()
         return said
 
     @override
@@ -110,15 +137,16 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], tuple[Any, int]]):
 
     @override
     @logged
-    def snapshot(self) -> tuple[Any, int]:
-        return self._source.snapshot(), self._orders.position
+    def snapshot(self) -> tuple[Any, Place, tuple[Shape, ...]]:
+        self._shapes += self._orders.take()
+        return self._source.snapshot(), self._orders.place, self._shapes
 
     @override
     def close(self) -> None:
         self._source.close()
 
 
-class ControlledSource(FixedPartitionedSource[tuple[str, Packet], tuple[Any, int]]):
+class ControlledSource(FixedPartitionedSource[tuple[str, Packet], tuple[Any, Place, tuple[Shape, ...]]]):
     """`source`, whose packets carry the orders that the file `path` says meanwhile.
 
     :arg source: Where the streams come from.
@@ -136,6 +164,7 @@ class ControlledSource(FixedPartitionedSource[tuple[str, Packet], tuple[Any, int
         read: Callable[[bytes], Shape],
     ) -> None:
         self._source, self._path, self._read = source, path, read
+        self._told: set[str] = set()
 
     @override
     def list_parts(self) -> list[str]:
@@ -143,8 +172,10 @@ class ControlledSource(FixedPartitionedSource[tuple[str, Packet], tuple[Any, int
 
     @override
     def build_part(
-        self, step_id: str, for_part: str, resume_state: tuple[Any, int] | None
-    ) -> StatefulSourcePartition[tuple[str, Packet], tuple[Any, int]]:
-        inner, position = resume_state or (None, 0)
-        made = self._source.build_part(step_id, for_part, inner)
-        return _Partition(made, Orders(self._path, self._read, position))
+        self, step_id: str, for_part: str, resume_state: tuple[Any, Place, tuple[Shape, ...]] | None
+    ) -> StatefulSourcePartition[tuple[str, Packet], tuple[Any, Place, tuple[Shape, ...]]]:
+        orders = Orders(self._path, self._read, self._told)
+        if resume_state is None:
+            return _Partition(self._source.build_part(step_id, for_part, None), orders, orders.take())
+        inner, orders.place, shapes = resume_state
+        return _Partition(self._source.build_part(step_id, for_part, inner), orders, shapes)

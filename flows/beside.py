@@ -44,19 +44,22 @@ def reference(entry: ReferenceEntry, path: str) -> ReferenceEntry:
 def phrases(entry: PhraseEntry, path: str) -> PhraseEntry:
     """The entry with the phrases of its file.
 
-    :raises ValueError: If the file cannot be read.
+    :raises ValueError: If the file cannot be read, or has no phrase.
     """
     if not entry.file:
         return entry
     lines = _text(path, entry.file, f"phrases {entry.name!r}").splitlines()
     texts = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    if not texts:
+        msg = f"policy {path}: phrases {entry.name!r}: no phrase in {entry.file}; it must have one a line"
+        raise ValueError(msg)
     return entry.model_copy(update={"texts": texts})
 
 
 def _text(path: str, name: str, whose: str) -> str:
     """The text of a file beside the policy."""
     try:
-        return (Path(path).parent / name).read_text(encoding="utf-8")
+        return (Path(path).parent / name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"policy {path}: {whose}: {error}"
         raise ValueError(msg) from error

@@ -31,7 +31,7 @@ from flows.entries import (
 from operators.attractor import Attractor, Regime
 from operators.audit import Audit
 from operators.automaton import Automaton, Rule
-from operators.dtw import Dtw, Pattern
+from operators.dtw import Dtw, Pattern, pattern_of
 from operators.edit import Edit, Phrase
 from operators.gate import Gate
 from operators.lcs import Lcs, Reference
@@ -205,12 +205,17 @@ class Judgement:
         )  # fmt: skip
 
     def shape(self, entry: PatternEntry) -> Shape:
-        """A pattern for a running job, as it travels there."""
+        """A pattern for a running job, as it travels there.
+
+        :raises ValueError: If a running job cannot look for it.
+        """
         action = self._effective(entry.name, entry.action)
-        return Shape(
+        shape = Shape(
             entry.name, int(_SIGNALS[entry.signal]), entry.values, entry.within,
             entry.normalised, entry.radius, int(_ACTIONS[action]), entry.description,
         )  # fmt: skip
+        pattern_of(shape)
+        return shape
 
     def lcs(self) -> Lcs:
         """What tells that a lane repeats a reference."""

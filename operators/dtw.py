@@ -13,6 +13,7 @@ that stay is carried over. They travel in the dump.
 from __future__ import annotations
 
 import logging
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -41,7 +42,7 @@ from operators.packet import (
 )
 from operators.patterns import Pattern
 
-__all__ = ["Dtw", "Pattern"]
+__all__ = ["Dtw", "Pattern", "pattern_of"]
 
 _VERSION = 2
 _LONGEST, _MOST = 512, 1024  # values of a pattern that comes with a packet, and how many there may be at once
@@ -131,8 +132,10 @@ class Dtw:
             raise ValueError(msg)
         self._next = head["next"]
         shapes = {code: Shape(name, at, tuple(v), *rest) for code, name, at, v, *rest in head["added"]}
-        self._added = {code: (shape, _pattern(shape, code)) for code, shape in shapes.items()}
+        self._added = {code: (shape, pattern_of(shape, code)) for code, shape in shapes.items()}
         self._matchers = self._built()
+        if self._added:
+            self.warm_for_shapes()
         for ours, theirs in zip(self._states, states, strict=True):
             ours.load(theirs)
 
@@ -158,9 +161,11 @@ class Dtw:
         before = self._next
         codes = {shape.name: code for code, (shape, _) in self._added.items()}
         for shape in shapes:
+            if self._added.get(codes.get(shape.name, -1), (None, None))[0] == shape:
+                continue
             try:
                 pattern = self._judged(shape, len(codes.keys() - {shape.name}))
-            except (TypeError, ValueError, OverflowError) as error:
+            except ValueError as error:
                 _log.error("dtw: what came in is not looked for: %s", error)
                 continue
             self._added.pop(codes.get(shape.name, -1), None)
@@ -178,13 +183,9 @@ class Dtw:
 
         :raises ValueError: If it cannot be looked for.
         """
-        pattern = _pattern(shape, self._next)
+        pattern = pattern_of(shape, self._next)
         wrong = ""
-        if len(pattern.values) > _LONGEST:
-            wrong = f"{_LONGEST} values at most, not {len(pattern.values)}"
-        elif pattern.signal not in _SIGNALS:
-            wrong = f"a signal that is known, not {pattern.signal}"
-        elif any(pattern.name == fixed.name for fixed in self._fixed):
+        if any(pattern.name == fixed.name for fixed in self._fixed):
             wrong = "a name that no pattern of the policy has"
         elif others >= _MOST:
             wrong = f"fewer than {_MOST} others beside it"
@@ -369,9 +370,29 @@ class _Windows(_Matcher):
         return np.arange(stop - self._lengths[place], stop)
 
 
-def _pattern(shape: Shape, code: int) -> Pattern:
-    values, radius = tuple(map(float, shape.values)), max(shape.radius, -1)
-    return Pattern(shape.name, shape.signal, values, shape.within, code, bool(shape.normalised), radius)
+def pattern_of(shape: Shape, code: int = 0) -> Pattern:
+    """The pattern that a shape makes.
+
+    :raises ValueError: If a running job cannot look for it: it is no pattern, or too dear.
+    """
+    try:
+        signal, radius = operator.index(shape.signal), operator.index(shape.radius)
+        values = tuple(map(float, shape.values))
+        made = Pattern(shape.name, signal, values, float(shape.within), code, bool(shape.normalised), radius)
+    except (TypeError, OverflowError) as error:
+        msg = f"pattern {shape.name!r} must have numbers: {error}"
+        raise ValueError(msg) from error
+    wrong = ""
+    if len(values) > _LONGEST:
+        wrong = f"{_LONGEST} values at most, not {len(values)}"
+    elif radius > max(len(values) // 4, 1):
+        wrong = f"a radius of a quarter of its length at most, not {radius}"
+    elif signal not in _SIGNALS:
+        wrong = f"a signal that is known, not {signal}"
+    if wrong:
+        msg = f"pattern {shape.name!r} must have {wrong}"
+        raise ValueError(msg)
+    return made
 
 
 def _warm(kinds: Iterable[bool]) -> None:

@@ -162,7 +162,9 @@ def test_two_processes_together_say_the_same_as_one(folder: Path, undisturbed: l
     for process in both:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
-        assert all("retrying" in line for line in jobs.complaints(err)), "only that the other was not yet there"
+        assert all("retrying" in line for line in jobs.complaints(err)), (
+            "only that the other was not yet there"
+        )
         halves.append(jobs.records(out))
     assert all(len(half) > 1 for half in halves)
     assert not set(jobs.by_stream(halves[0])) & set(jobs.by_stream(halves[1]))

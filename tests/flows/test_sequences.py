@@ -55,7 +55,9 @@ description = "a shape of the library"
 def policy(tmp_path: Path) -> Path:
     """The policy, and the files it names."""
     (tmp_path / "prompt.txt").write_text(PROMPT, encoding="utf-8")
-    (tmp_path / "promises.txt").write_text("# what only people promise\nwe guarantee a full refund\n\n")
+    (tmp_path / "promises.txt").write_text(
+        "\ufeff# what only people promise\nwe guarantee a full refund\n\n", encoding="utf-8"
+    )
     np.savez(tmp_path / "shapes.npz", stairs=np.array([3.0, 5.0, 7.0]))
     file = tmp_path / "policy.toml"
     file.write_text(POLICY, encoding="utf-8")
@@ -133,6 +135,10 @@ def test_a_library_of_patterns_comes_from_a_file(policy: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
+        (
+            '[[phrases]]\nname = "p"\nfile = "comments.txt"\naction = "warn"\ndescription = "d"',
+            "phrases 'p'.*no phrase in comments.txt",
+        ),
         ('[[phrases]]\nname = "p"\nerrors = 2\naction = "warn"\ndescription = "d"', "either texts or file"),
         (
             '[[phrases]]\nname = "p"\ntexts = ["ab"]\nerrors = 2\naction = "warn"\ndescription = "d"',
@@ -179,6 +185,7 @@ def test_what_cannot_be_looked_for_is_refused_by_name(
     text: str, wrong: str, policy: Path, tmp_path: Path
 ) -> None:
     assert policy.exists()  # with the files beside it
+    (tmp_path / "comments.txt").write_text("# none\n\n")
     (tmp_path / "wrong.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=wrong) as caught:
         policies.load(str(tmp_path / "wrong.toml"))
@@ -220,6 +227,11 @@ def test_an_order_is_judged_as_the_policy_would(read: Callable[[bytes], Any]) ->
         (order(action="redact"), "cannot redact"),
         (order(signal="injection"), "nothing measures"),
         (order(values=[], file="x.npz"), "a file is for the policy"),
+        (order(values=[1]), "2 to 4096 values"),
+        (order(values=[1, 2] * 300), "512 values at most"),
+        (order(values=[1, 1, 1], normalised=True), "constant"),
+        (order(values=[1, 2, 3, 4] * 4, normalised=True, radius=5), "a quarter"),
+        (order(radius=3), "radius"),
     ],
 )
 def test_a_wrong_order_says_what_is_wrong(line: bytes, wrong: str, read: Callable[[bytes], Any]) -> None:

@@ -132,8 +132,18 @@ def test_a_shape_of_a_name_already_there_takes_its_place_and_begins_anew() -> No
     begun, rest = packets(told([x]), [3])  # in the midst of the first peak
     stage = Dtw([], ERROR, LIVE)
     stage.update(begun.having(shapes=(shape(WORD), shape(PEAK))))
-    found = stage.update(rest.having(shapes=(shape(PEAK),))).findings
+    other = shape(PEAK)._replace(within=PEAK.within / 2)
+    found = stage.update(rest.having(shapes=(other,))).findings
     assert found[["code", "begin"]].tolist() == [(LIVE + 2, 15)]
+
+
+def test_a_shape_that_is_looked_for_already_changes_nothing() -> None:
+    x = np.array([9.0, 0.0, 2.0, 0.0, 9.0, 0.0, 2.0, 0.0, 9.0])
+    begun, rest = packets(told([x]), [3])
+    stage = Dtw([], ERROR, LIVE)
+    stage.update(begun.having(shapes=(shape(WORD), shape(PEAK))))
+    found = stage.update(rest.having(shapes=(shape(PEAK),))).findings
+    assert found[["code", "begin"]].tolist() == [(LIVE + 1, 3), (LIVE + 1, 15)]
     assert stage.state_bytes == Dtw([WORD, PEAK]).state_bytes
 
 
