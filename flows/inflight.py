@@ -16,7 +16,9 @@
           │
       attractor      what regime a signal is in
           │
-     lcs motif edit  texts that are repeated, its own or others', and phrases (if the policy asks)
+    words lcs motif  texts that are repeated, others' or its own (if the policy asks)
+          │
+         edit        phrases with errors in them (if the policy asks)
           │
        policy        what to do about all that
           │
