@@ -44,6 +44,8 @@ _HEADER = re.compile(
 )
 _TYPE = re.compile(r"'[<>|=](?:[iu][1248]|f[248])'")
 """A format's description of itself, as NumPy and all that imitate it write it."""
+_BEGUN = re.compile(r"[+-]?(?:\.?[0-9]|(?:inf|infinity|nan)\Z)", re.IGNORECASE)
+"""What is no name of a column, even where it is no number either."""
 _WHOLE = 1 << 63
 _SHOWN = 40
 """Characters of a cell, and names, that a message shows."""
@@ -61,8 +63,10 @@ def read(path: str, column: str | None = None) -> str | _Array:
         NPZ are known by their first bytes, with a `column` it is CSV, else text.
     column : str, optional
         CSV: a name in the header, or a number, the first column being 1; needed where there are several.
-        The first line is a header if none of its cells is a number. NPZ: the name of an array, needed
-        where there are several. NPY: the number of a column of a table.
+        The first line is a header if none of its cells is a number, and `column` is the name of one; or
+        if none begins like a number, or is an infinity or ``nan``, and the column's own does not say that
+        a value is missing (``NA``, nothing, ...). NPZ: the name of an array, needed where there are
+        several. NPY: the number of a column of a table.
 
     Returns
     -------
@@ -139,14 +143,13 @@ def _cells(name: str, data: bytes, comma: str, column: str | None) -> Iterator[t
             if not row:
                 blank = blank or reader.line_num
                 continue
-            if blank and wide:
+            if blank:
                 _refuse(f"{name}: line {blank}", "it is empty", "a value on each line")
-            blank = 0
             if not wide:
-                wide = len(row)
-                header = not any(map(_is_number, row))
-                place = _place(name, [cell.strip() for cell in row], header, column)
-                if header:
+                wide, first = len(row), [cell.strip() for cell in row]
+                header = _is_header(first, column)
+                place = _place(name, first, header, column)
+                if header and (first[place] == column or first[place].lower() not in _MISSING):
                     continue
             elif len(row) != wide:
                 _refuse(f"{name}: line {reader.line_num}", f"{len(row)} cells", f"the first line has {wide}")
@@ -157,8 +160,13 @@ def _cells(name: str, data: bytes, comma: str, column: str | None) -> Iterator[t
         _text(name, data)  # knows the line
 
 
-def _is_number(cell: str) -> bool:
-    return _NUMBER.fullmatch(cell.strip()) is not None
+def _is_header(first: list[str], column: str | None) -> bool:
+    """Whether the first line may hold names. What begins like a number is rather one with a fault in it,
+    unless it is the name that was asked for.
+    """
+    if column in first:
+        return not any(map(_NUMBER.fullmatch, first))
+    return not any(map(_BEGUN.match, first))
 
 
 def _place(name: str, first: list[str], header: bool, column: str | None) -> int:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from operators.measures import MEASURES, Options, at_least
+from operators.measures import MEASURES, Measure, Options, at_least
 from operators.pairs import Given, given
 
 __all__ = ["ALGORITHMS", "Cache", "Comparison", "Options", "Statistics", "compare"]
@@ -129,7 +129,7 @@ def compare(
     >>> compare([1.0, 2.0, 3.0], [1.0, 2.0, 2.0, 3.0], "dtw", Options(alignment=True)).alignment.tolist()
     [[0, 0], [1, 1], [1, 2], [2, 3]]
     """
-    return _compared(given(x, y), algorithm, options)
+    return _compared(given(x, y), algorithm, _measure(algorithm), options)
 
 
 class Cache:
@@ -160,6 +160,7 @@ class Cache:
     ) -> Comparison:  # fmt: skip
         """As :func:`compare`, but the same question is worked out once."""
         one, other = pair = given(x, y)
+        measure = _measure(algorithm)
         digest = sha256(one.content())
         digest.update(other.content())
         key = (algorithm, options, one.kind, one.shape, other.kind, other.shape, digest.digest())
@@ -169,7 +170,7 @@ class Cache:
                 self._hits += 1
                 return known
             self._misses += 1
-        answer = _compared(pair, algorithm, options)
+        answer = _compared(pair, algorithm, measure, options)
         with self._lock:
             self._kept[key] = answer
             self._kept.move_to_end(key)
@@ -190,11 +191,15 @@ class Cache:
             return Statistics(self._hits, self._misses, self._evictions, len(self._kept), self._capacity)
 
 
-def _compared(pair: tuple[Given, Given], algorithm: str, options: Options) -> Comparison:
-    if algorithm not in MEASURES:
+def _measure(algorithm: str) -> Measure:
+    if not (isinstance(algorithm, str) and algorithm in MEASURES):
         msg = f"no algorithm is named {algorithm!r}; there is {', '.join(MEASURES)}"
         raise ValueError(msg)
-    knows, prepare, measure, align = MEASURES[algorithm]
+    return MEASURES[algorithm]
+
+
+def _compared(pair: tuple[Given, Given], algorithm: str, how: Measure, options: Options) -> Comparison:
+    knows, prepare, measure, align = how
     for option in fields(Options) if options is not _PLAIN else ():
         if option.name not in {*knows, "longest"} and getattr(options, option.name) != option.default:
             msg = f"{algorithm} knows no {option.name}; it knows {', '.join(knows) or 'none'}"

@@ -25,7 +25,7 @@ from operators.kernels.dtw import (
     dtw_path,
 )
 from operators.kernels.edit import edit_alignment, edit_distance
-from operators.kernels.lcs import lcs_alignment, lcs_length
+from operators.kernels.lcs import indel_distance, lcs_alignment, lcs_length
 from operators.kernels.soft_dtw import soft_dtw
 from operators.pairs import Given, series, symbols
 
@@ -74,15 +74,29 @@ class Options:
     """Values, characters or words of a sequence at most: the time grows with the product of both."""
 
     def __post_init__(self) -> None:
+        plain: dict[str, Any] = {"longest": at_least(1, "longest", self.longest), "gamma": _gamma(self.gamma)}
         if self.radius is not None:
-            at_least(0, "radius", self.radius)
-        at_least(1, "longest", self.longest)
-        if self.cost not in _COSTS:
+            plain["radius"] = at_least(0, "radius", self.radius)
+        if not (isinstance(self.cost, str) and self.cost in _COSTS):
             msg = f"cost must be one of {', '.join(_COSTS)}, not {self.cost!r}"
             raise ValueError(msg)
-        if not 0 < self.gamma < math.inf:
-            msg = f"gamma must be a finite number above 0, not {self.gamma!r}"
-            raise ValueError(msg)
+        for name in ("normalise", "alignment"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                msg = f"{name} must be true or false, not {getattr(self, name)!r}"
+                raise ValueError(msg)
+        for name, value in plain.items():  # an array of one number can be no part of a cache's key
+            object.__setattr__(self, name, value)
+
+
+def _gamma(value: Any) -> float:
+    try:
+        number = float(value) if math.isfinite(value) else 0.0
+    except (TypeError, OverflowError):
+        number = 0.0
+    if number <= 0:
+        msg = f"gamma must be a finite number above 0, not {value!r:.40}"
+        raise ValueError(msg)
+    return number
 
 
 class Measure(NamedTuple):
@@ -202,10 +216,6 @@ def _lcs_distance(x: _Array, y: _Array) -> int:
     return max(len(x), len(y)) - lcs_length(x, y)
 
 
-def _indel_distance(x: _Array, y: _Array) -> int:
-    return len(x) + len(y) - 2 * lcs_length(x, y)
-
-
 MEASURES = {
     "dtw": Measure(("radius", "cost", "normalise", "alignment"), _series, _dtw, _dtw_path),
     "ddtw": Measure(("radius", "cost", "normalise", "alignment"), _slopes, _dtw, _dtw_path),
@@ -214,7 +224,7 @@ MEASURES = {
     "edit": _of_symbols(edit_distance, max, edit_alignment),
     "osa": _of_symbols(osa_distance, max),
     "damerau": _of_symbols(damerau_distance, max),
-    "indel": _of_symbols(_indel_distance, operator.add, lcs_alignment),
+    "indel": _of_symbols(indel_distance, operator.add, lcs_alignment),
     "lcs": _of_symbols(_lcs_distance, max, lcs_alignment),
 }
 """All there are, by their names."""

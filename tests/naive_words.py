@@ -14,6 +14,15 @@ SPACELESS = (
 """What names of characters begin with in scripts that put no space between words."""
 
 
+IGNORABLE = (
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5),
+    (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164),
+    (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+"""Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties, as of Unicode 14: first and last."""
+
+
 class Word(NamedTuple):
     begin: int
     stop: int
@@ -24,12 +33,14 @@ class Word(NamedTuple):
 def role(character: str) -> str:
     """What a character does: ``part`` of a word, a word ``alone``, ``between`` words, or ``unseen``."""
     point, category = ord(character), unicodedata.category(character)
+    if any(first <= point <= last for first, last in IGNORABLE):
+        return "unseen"
     if 0x10000 <= point < 0x1F000:
         return "part"
     if point >= 0x10000:
         return "alone" if 0x20000 <= point < 0x40000 else "between"
     name = unicodedata.name(character, "")
-    if category == "Cf" or (name.startswith("VARIATION SELECTOR") and category == "Mn"):
+    if category == "Cf":
         return "unseen"
     if character != "_" and category[0] not in "LMN":
         return "between"

@@ -34,7 +34,7 @@ from operators.kernels.places import (
 
 __all__ = ["indel_distance", "lcs_alignment", "lcs_length", "lcs_pairwise", "lcs_similarity"]
 
-_BUILT_ON = 0x33D1852E
+_BUILT_ON = 0x13E666E0
 """CRC-32 of places.py, so that this file changes with that one, and numba takes no old machine code from its
 cache (``tests/kernels/test_lcs.py`` tells the number)."""
 
@@ -49,8 +49,9 @@ def lcs_length(a: _Symbols, b: _Symbols) -> int:
     Parameters
     ----------
     a, b : str, bytes, integers [n] and [m], or sequences of int or str
-        Two sequences of symbols. Two ``str``, two ``bytes`` or two int64 arrays are taken as they are; other
-        arrays and lists are copied first, which costs more than to compare a hundred symbols.
+        Two sequences of symbols. Two ``str``, two ``bytes`` or two int64 arrays, contiguous and writeable,
+        are taken as they are; other arrays and lists are copied first, which costs more than to compare a
+        hundred symbols.
 
     Returns
     -------

@@ -62,7 +62,9 @@ def operands(a: Any, b: Any) -> tuple[Any, Any, int]:
     kind = type(a)
     if kind is type(b):
         if kind is _Array:
-            if a.dtype is _INT64 is b.dtype and a.ndim == 1 == b.ndim:
+            plain = a.dtype is _INT64 is b.dtype and a.ndim == 1 == b.ndim
+            # Read-only or with gaps it would be another type to the compiler: seconds for each pair of types.
+            if plain and a.flags.carray and b.flags.carray:
                 return a, b, 1
         elif kind is str:
             if a.isascii() and b.isascii():

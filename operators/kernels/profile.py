@@ -92,10 +92,11 @@ def matrix_profile(x: ArrayLike, m: int) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def motifs(x: ArrayLike, m: int, k: int = 3) -> NDArray[np.void]:
-    """The `k` pairs of windows that are nearest, nearest first.
+    """Pairs of a window and its nearest (:func:`matrix_profile`), nearest first, `k` at most.
 
-    Windows of different pairs are more than a quarter of `m` apart, as those of a pair are. For all
-    that resembles a pair, ask :func:`neighbours` for its first.
+    Windows of different pairs are more than a quarter of `m` apart, as those of a pair are. The first
+    pair is the nearest of all. A window whose nearest is too near to a pair told before is passed over, and
+    not asked for its next nearest. For all that resembles a pair, ask :func:`neighbours` for its first.
 
     Returns
     -------

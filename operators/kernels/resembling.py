@@ -4,9 +4,9 @@ Strategy. Each window of the given length is the *centre* of a group: what resem
 going forwards through the text, and before it, found in the same way by going backwards. So a group is the
 mirror image of the one in the text read backwards, and does not depend on what was looked at before. The
 distance of all passages that end at a symbol is one step of Myers' algorithm, whose columns are the bits of
-an integer, so all groups take n steps for each of n windows, but for those of which no
-piece comes again. Only the sizes are kept; the groups that are
-worth telling are then chosen by a total order, best first, and gone through again.
+an integer, so all groups take n steps for each of n windows, but for those of which no piece comes
+again. Only the sizes are kept; the groups that are worth telling are then chosen by a total order, best
+first, and gone through again.
 """
 
 from __future__ import annotations

@@ -52,7 +52,12 @@ def _npz(**named: Any) -> bytes:
         ("a.csv", '"a, b", c\n"x\ny",1\nz,2\n', "c", [1, 2]),
         ("a.tsv", "a\tb\n1,5\t-2e-3\n\t+.5\n", "b", [-0.002, 0.5]),
         ("a.csv", "2,1\nx,y\n1,5\n".replace("x,y\n", ""), "2", [1, 5]),
-        ("a.csv", "\n\nx\n1\n2\n\n\n", None, [1, 2]),
+        ("a.csv", "x\n1\n2\n\n\n", None, [1, 2]),
+        ("a.csv", ",close\n0,1.5\n1,2.5\n", "close", [1.5, 2.5]),  # as pandas writes an index
+        ("a.csv", ",close\n0,1.5\n1,2.5\n", "2", [1.5, 2.5]),
+        ("a.csv", "time,Na,5min\n0,1,2\n1,3,4\n", "Na", [1, 3]),
+        ("a.csv", "time,Na,5min\n0,1,2\n1,3,4\n", "5min", [2, 4]),
+        ("a.csv", "info\n1\n2\n", None, [1, 2]),
         ("a.csv", f"{2**63 - 1}\n{-(2**63)}\n", None, [2**63 - 1, -(2**63)]),
         ("a.csv", f"{2**63}\n1\n", None, [2.0**63, 1.0]),
         ("a.csv", f"{'0' * 5000}1\n2\n", None, [1.0, 2.0]),
@@ -74,6 +79,20 @@ def test_a_column_is_read_by_its_name_or_number(
         ("a.csv", "x\n1\nNA\n", None, "line 3: a value is missing ('NA'); a finite number"),
         ("a.csv", "x\n1\nnan\n", None, "line 3: a value is missing ('nan')"),
         ("a.csv", "x\n1\ninf\n", None, "line 3: 'inf' is no number"),
+        ("a.csv", "\n\nx\n1\n", None, "line 1: it is empty; a value on each line"),
+        ("a.csv", "\n", None, "it holds no values; a value on each line"),
+        ("a.csv", " \n1\n2\n", None, "line 1: a value is missing ('')"),
+        ("a.csv", "nan\n1\n2\n3\n", None, "line 1: a value is missing ('nan'); a finite number"),
+        ("a.csv", "?\n1\n2\n", None, "line 1: a value is missing ('?')"),
+        ("a.csv", "NA\n4\n5\n", None, "line 1: a value is missing ('NA')"),
+        ("a.csv", '""\n4\n5\n', None, "line 1: a value is missing ('')"),
+        ("a.csv", "mon,NA\ntue,5\n", "2", "line 1: a value is missing ('NA')"),
+        ("a.csv", "inf\n1\n", None, "line 1: 'inf' is no number"),
+        ("a.csv", "-Infinity\n1\n", None, "line 1: '-Infinity' is no number"),
+        ("a.csv", "-nan\n1\n", None, "line 1: '-nan' is no number"),
+        ("a.csv", "1.5e3x\n2\n3\n", None, "line 1: '1.5e3x' is no number"),
+        ("a.csv", "2024-01-02,abc\n2024-01-03,5\n", "2", "line 1: 'abc' is no number"),
+        ("a.csv", "-.5.\n2\n", None, "line 1: '-.5.' is no number"),
         ("a.csv", "x\n1_000\n", None, "line 2: '1_000' is no number"),
         ("a.csv", "x\n١\n", None, "line 2: '١' is no number"),
         ("a.csv", "x\n1e999\n", None, "line 2: '1e999' is too large; a number up to"),
@@ -180,6 +199,15 @@ def test_numbers_that_python_writes_are_read_exactly(
     found = read(str(path))
     assert not isinstance(found, str)
     assert found.tolist() == values
+
+
+@pytest.mark.parametrize("fault", ["", "-", "?", "NA", "n/a", "nan", "None", "NULL", "inf", "1_0", "2 x"])
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_a_fault_is_refused_wherever_it_stands(write: Any, fault: str, line: int) -> None:
+    rows = [f"{day},7" for day in "abc"]
+    rows[line - 1] = f"d,{fault}"
+    with pytest.raises(ValueError, match=f"a.csv: line {line}: "):
+        read(write("a.csv", "\n".join(rows)), "2")
 
 
 @given(st.binary(max_size=200), st.sampled_from([".csv", ".tsv", ".npy", ".npz", ".txt"]), st.data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import types
 from numpy.typing import NDArray
 
-from operators.kernels import edit, places
+from operators.kernels import damerau, edit, lcs, places
 from operators.kernels.edit import edit_alignment, edit_distance, edit_pairwise, edit_similarity
 from tests import naive_edit as naive
 
@@ -65,6 +67,40 @@ def test_a_sequence_is_the_same_in_whatever_it_comes(a: list[int], b: list[int])
     frozen = np.array(a, np.int64)
     frozen.flags.writeable = False
     assert edit_distance(frozen, np.array(b, np.int64)) == distance
+
+
+def _frozen(values: Numbers) -> Numbers:
+    values = values.copy()
+    values.flags.writeable = False
+    return values
+
+
+LAYOUTS = (np.copy, _frozen, lambda x: x.repeat(2)[::2], lambda x: x[::-1], lambda x: np.broadcast_to(x, 3))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "ask"),
+    [
+        (edit._distance, edit_distance),
+        (edit._traced, edit_alignment),
+        (lcs._length, lcs.lcs_length),
+        (damerau._osa, damerau.osa_distance),
+    ],
+)
+def test_arrays_of_any_layout_are_one_type_to_the_compiler(kernel: Any, ask: Any) -> None:
+    for first, second in product(LAYOUTS, repeat=2):
+        a, b, width = places.operands(first(np.arange(3)), second(np.arange(3)))
+        assert (a.flags.carray, b.flags.carray, width) == (True, True, 1)
+        ask(first(np.arange(3)), second(np.arange(3)))
+    if not hasattr(kernel, "signatures"):
+        pytest.skip("nothing is compiled")
+    assert sum(isinstance(each, types.Array) for each, *_ in kernel.signatures) == 1
+
+
+def test_a_plain_array_is_not_copied() -> None:
+    a, b = np.arange(3), np.arange(4)
+    assert places.operands(a, b)[0] is a
+    assert places.operands(a, b)[1] is b
 
 
 @given(st.text(max_size=12), st.text(max_size=12))

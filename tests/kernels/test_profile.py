@@ -131,9 +131,7 @@ def test_motifs_are_the_planted_ones_whatever_their_height() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(series | rough, st.integers(3, 8), st.integers(1, 5))
-def test_windows_of_motifs_are_apart_and_each_pair_is_as_near_as_any_left(
-    x: NDArray[np.float64], m: int, k: int
-) -> None:
+def test_motifs_are_windows_with_their_nearest_and_apart(x: NDArray[np.float64], m: int, k: int) -> None:
     m = min(m, len(x))
     found = motifs(x, m, k)
     assert len(found) <= k
@@ -146,7 +144,27 @@ def test_windows_of_motifs_are_apart_and_each_pair_is_as_near_as_any_left(
     places = sorted([*found["first"].tolist(), *found["second"].tolist()])
     assert all(later - earlier > zone for earlier, later in pairwise(places))
     for pair in found:
-        assert all_of_them[pair["first"], pair["second"]] == pytest.approx(pair["distance"], abs=1e-9)
+        i, j = pair["first"], pair["second"]
+        assert all_of_them[i, j] == pytest.approx(pair["distance"], abs=1e-9)
+        # One of both at least is the other's nearest; the nearest of the other may be nearer.
+        assert max(all_of_them[i].min(), all_of_them[j].min()) == pytest.approx(pair["distance"], abs=1e-5)
+    if len(found) < k:
+        nearest = matrix_profile(x, m)[1]
+        free = {i for i in range(len(nearest)) if all(abs(i - place) > zone for place in places)}
+        assert not any(nearest[i] in free for i in free)
+
+
+def test_a_window_whose_nearest_is_told_is_not_asked_for_its_next() -> None:
+    rng = np.random.default_rng(2)
+    wave, changes = 3 * rng.normal(size=8), rng.normal(size=(3, 13))
+    copies = [wave, wave, wave + 0.05 * rng.normal(size=8), wave + 0.08 * rng.normal(size=8)]
+    x = np.concatenate(
+        [*(np.concatenate(both) for both in zip(copies, changes[:, :5], strict=False)), copies[3]]
+    )
+    found, all_of_them = motifs(x, 8, 99), naive_motif.distances(x, 8)
+    assert found[0][["first", "second"]].item() == (0, 13)
+    assert all_of_them[[26, 39]].argmin(axis=1).tolist() == [0, 0]
+    assert all_of_them[26, 39] < found[1]["distance"]
 
 
 @settings(deadline=None, max_examples=50)

@@ -199,6 +199,7 @@ KNOWN = ", ".join(ALGORITHMS)
 NORMAL, ALIGNED = Options(normalise=True), Options(alignment=True)
 WRONG: list[tuple[Any, Any, str, Options, str]] = [
     ([1.0], [1.0], "telepathy", PLAIN, f"no algorithm is named 'telepathy'; there is {KNOWN}"),
+    ([1.0], [1.0], ["dtw"], PLAIN, f"no algorithm is named ['dtw']; there is {KNOWN}"),  # type: ignore[list-item]
     ([], [1.0], "dtw", PLAIN, f"{FIRST} hold 1 to 100,000 values, not 0"),
     ([1.0], [], "euclidean", PLAIN, f"{SECOND} hold 1 to 100,000 values, not 0"),
     ("", "a", "edit", PLAIN, f"{FIRST} hold 1 to 100,000 values, not 0"),
@@ -268,6 +269,15 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(
         ({"longest": 0}, "longest must be a whole number of 1 or more, not 0"),
         ({"gamma": 0}, "gamma must be a finite number above 0, not 0"),
         ({"gamma": math.nan}, "gamma must be a finite number above 0, not nan"),
+        ({"gamma": "x"}, "gamma must be a finite number above 0, not 'x'"),
+        ({"gamma": None}, "gamma must be a finite number above 0, not None"),
+        ({"gamma": 10**400}, f"gamma must be a finite number above 0, not 1{'0' * 39}"),
+        ({"gamma": -math.inf}, "gamma must be a finite number above 0, not -inf"),
+        ({"gamma": [1.0]}, "gamma must be a finite number above 0, not [1.0]"),
+        ({"radius": "3"}, "radius must be a whole number of 0 or more, not '3'"),
+        ({"cost": ["squared"]}, "cost must be one of squared, absolute, not ['squared']"),
+        ({"normalise": "no"}, "normalise must be true or false, not 'no'"),
+        ({"alignment": None}, "alignment must be true or false, not None"),
         ({"cost": "cubic"}, "cost must be one of squared, absolute, not 'cubic'"),
     ],
 )
@@ -275,6 +285,12 @@ def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: st
     with pytest.raises(ValueError, match="must be") as refused:
         Options(**options)
     assert str(refused.value) == message
+
+
+def test_numbers_of_any_type_are_the_same_option() -> None:
+    options = Options(np.int64(2), gamma=np.float32(0.5), longest=np.array(9))  # type: ignore[arg-type]
+    assert options == Options(2, gamma=0.5, longest=9)
+    assert hash(options) == hash(Options(2, gamma=0.5, longest=9))
 
 
 # Sequences that are easily taken for each other: one content with several types, shapes, and ends.
