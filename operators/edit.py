@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from operators.columns import Columns
 from operators.kernels.phrases import BLANK, CHUNK, search
 from operators.packet import DELTA, FINDING, OPENED, Kind, Packet, Reach, Table, joined
+from operators.spelling import uncased
 
 __all__ = ["Edit", "Phrase"]
 
@@ -119,7 +120,7 @@ class Edit:
         opened = packet.opened["row"]
         self._state.open(opened)
         self._state["cells"][opened] = self._fresh
-        found = self._search(packet) if len(self._codes) else packet.findings[:0]
+        found = self._search(packet) if len(self._codes) and len(packet.deltas) else packet.findings[:0]
         self._state.close(packet.closed_rows())
         if not len(found):
             return packet
@@ -268,10 +269,7 @@ def _read(phrase: Phrase) -> str:
 
 def _folded(character: str) -> str:
     """A character without its letter case; white space of any kind is a space."""
-    folded = character.casefold()
-    if len(folded) != 1:
-        folded = character.lower()
-    return " " if character.isspace() else folded if len(folded) == 1 else character
+    return " " if character.isspace() else uncased(character)
 
 
 @cache

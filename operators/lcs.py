@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +63,9 @@ class Lcs:
     State: 776 bytes per lane and one per reference. Emits: with the word that decides it, the last one of a
     lane with its CLOSE. Cost: 8 us a packet with words; beyond that a word of other English text takes 10 ns
     with one reference of 256 words, 50 ns with 16, 0.6 us with 256, and none more than 0.5 us and 1.7 ns for
-    each word of a reference, which it can be made to by a text just below the similarity. Three seconds to
-    make one of as many and as long references as there may be.
+    each word of a reference, which it can be made to by a text just below the similarity. What
+    references are made into is shared by all stages that look for the same ones: of as many and as long as
+    there may be it takes 110 MB and the first stage two seconds, each other 9 MB and 20 ms.
 
     :param references: What to look for, fixed for the life of the stage.
     :raises ValueError: If there are more than 256 references, or one has fewer than 4 words or more than
@@ -71,28 +73,11 @@ class Lcs:
     """
 
     def __init__(self, references: Sequence[Reference]) -> None:
-        if len(references) > _MOST:
-            msg = f"lcs: there must be at most {_MOST} references, not {len(references)}"
-            raise ValueError(msg)
-        texts = [_words(reference) for reference in references]
-        known = np.zeros(len(texts), REFERENCE)
-        lengths = np.array([len(text) for text in texts], np.int64)
-        known["stop"] = np.cumsum(lengths)
-        known["begin"] = known["stop"] - lengths
-        windows = [reference.window for reference in references]
-        known["window"] = np.where(windows, windows, np.minimum(lengths, LONGEST))
-        known["need"] = [
-            _least(reference.similarity, int(window))
-            for reference, window in zip(references, known["window"], strict=True)
-        ]
-        tables, vocabulary = _tables(texts, lengths)
-        self._tables = [*tables, known]
-        self._codes = np.array([reference.code for reference in references], np.int32)
-        self._masks = np.zeros(vocabulary + 1, np.uint64)
+        made = _made(tuple(references))
+        self._tables, self._count = made.tables, len(references)
+        self._masks = np.zeros(made.vocabulary + 1, np.uint64)
         self._findings = np.zeros(_ROOM, FINDING)
-        self._state = Columns(
-            _VERSION, reads=self._tables, lane=(LANE, ()), counts=(np.int8, (len(references),))
-        )
+        self._state = Columns(_VERSION, reads=made.reads, lane=(LANE, ()), counts=(np.int8, (self._count,)))
 
     @property
     def state_bytes(self) -> int:
@@ -103,9 +88,9 @@ class Lcs:
         """`packet` with the findings that its words decide."""
         self._state.open(packet.opened["row"])
         found = [packet.findings]
-        if len(self._codes):
+        if self._count:
             # As many words at a time as there is room for, should each be a finding of each reference.
-            step = _ROOM // len(self._codes)
+            step = _ROOM // self._count
             found += [self._find(packet.words[k : k + step]) for k in range(0, len(packet.words), step)]
         self._state.close(packet.closed_rows())
         if sum(map(len, found)) == len(packet.findings):
@@ -133,9 +118,45 @@ class Lcs:
     def _find(self, words: Table) -> Table:
         words = words.view()
         words.flags.writeable = False  # as it is in a packet from another process: one type to compile
-        room = [self._codes, self._masks, self._state["lane"], self._state["counts"], self._findings]
+        room = [self._masks, self._state["lane"], self._state["counts"], self._findings]
         count = find_passages(words, *self._tables, *room)
         return self._findings[:count].copy()
+
+
+class _Made(NamedTuple):
+    """What references are made into, once for all slots."""
+
+    tables: tuple[NDArray[Any], ...]
+    """As the kernel takes them: keys, numbers, bounds, holders, members, texts, references, codes."""
+    vocabulary: int
+    """Different words of all references."""
+
+    @property
+    def reads(self) -> list[NDArray[Any]]:
+        """All that the other tables follow from, but for the codes, which no state depends on."""
+        keys, _, _, _, _, texts, references, _ = self.tables
+        return [keys, texts, references]
+
+
+@lru_cache(maxsize=4)
+def _made(references: tuple[Reference, ...]) -> _Made:
+    if len(references) > _MOST:
+        msg = f"lcs: there must be at most {_MOST} references, not {len(references)}"
+        raise ValueError(msg)
+    texts = [_words(reference) for reference in references]
+    known = np.zeros(len(texts), REFERENCE)
+    lengths = np.array([len(text) for text in texts], np.int64)
+    known["stop"] = np.cumsum(lengths)
+    known["begin"] = known["stop"] - lengths
+    windows = [reference.window for reference in references]
+    known["window"] = np.where(windows, windows, np.minimum(lengths, LONGEST))
+    known["need"] = [
+        _least(reference.similarity, int(window))
+        for reference, window in zip(references, known["window"], strict=True)
+    ]
+    tables, vocabulary = _tables(texts, lengths)
+    codes = np.array([reference.code for reference in references], np.int32)
+    return _Made((*tables, known, codes), vocabulary)
 
 
 def _words(reference: Reference) -> NDArray[np.uint64]:

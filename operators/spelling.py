@@ -2,9 +2,10 @@
 
 A word is a run of letters, digits, marks and underscores, at most 64 of them. Letter case does not count.
 Scripts that put no space between words are cut into characters, each a word of its own: Han, Hiragana,
-Katakana, Bopomofo, Yi, Thai, Lao, Khmer, Myanmar, and others of their kind. Characters that are not seen
-(soft hyphens, joiners, direction marks, variation selectors) do not count and do not separate, so that none
-of them hides a word. Everything else separates.
+Katakana, Bopomofo, Yi, Thai, Lao, Khmer, Myanmar, and others of their kind. Characters that Unicode lists as
+not to be seen (Default_Ignorable_Code_Point: soft hyphens, joiners, direction marks, variation selectors,
+tags, fillers) and all other format characters (Cf) of the first plane do not count and do not separate, so
+that none of these hides a word. Everything else separates.
 
 Case is undone character by character, as far as one character becomes one (``ß`` stays what it is), and
 nothing is normalised: ``é`` in one and in two characters are two spellings.
@@ -21,14 +22,25 @@ from numpy.typing import NDArray
 from operators.kernels.words import LANE, UNSEEN, cut
 from operators.packet import DELTA, WORD, Kind
 
-__all__ = ["codes", "words_of"]
+__all__ = ["codes", "uncased", "words_of"]
 
 _LETTERS = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3))
 """Han and Hangul: most of the plane, and nothing of them has to be looked up."""
 _UNASSIGNED = ((0xD800, 0xF8FF),)
 """Surrogates and private use."""
-_SELECTORS = ((0xFE00, 0xFE0F),)
-"""Variation selectors: marks, but of how a character is drawn."""
+_HIDDEN = (
+    (0x034F, 0x034F),  # grapheme joiner
+    (0x115F, 0x1160),  # Hangul fillers
+    (0x17B4, 0x17B5),  # inherent vowels of Khmer
+    (0x180B, 0x180F),  # variation selectors of Mongolian
+    (0x2065, 0x2065),  # not assigned
+    (0x3164, 0x3164),  # Hangul filler
+    (0xFE00, 0xFE0F),  # variation selectors
+    (0xFFA0, 0xFFA0),  # Hangul filler, halfwidth
+    (0xFFF0, 0xFFF8),  # not assigned
+)
+"""What is not to be seen in the first plane and is no format character by its category. Those of the other
+planes are known to the kernel."""
 _SPACELESS = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
@@ -48,6 +60,18 @@ _SPACELESS = (
 """First and last code points. Their digits are digits: they make words as others do."""
 
 
+def uncased(character: str) -> str:
+    """One character without its letter case, as it is undone in words and in phrases of stage ``edit``.
+
+    One character always becomes one: what has no single such character stays what it is.
+
+    >>> [uncased(character) for character in "AßẞÉσς"]
+    ['a', 'ß', 'ß', 'é', 'σ', 'σ']
+    """
+    forms = character.casefold(), character.lower(), character
+    return next(form for form in forms if len(form) == 1)
+
+
 @cache
 def codes() -> NDArray[np.int32]:
     """What each character of the first plane is read as, for ``operators.kernels.words``; read-only."""
@@ -63,15 +87,15 @@ def codes() -> NDArray[np.int32]:
     read = np.where(np.isin(kinds, ["L", "M", "N"]), np.arange(len(kinds)), 0).astype(np.int32)
     for character, category in zip(characters, categories, strict=True):
         if category in {"Lu", "Lt", "Ll", "Lm", "Mn", "Nl"}:
-            read[ord(character)] = ord(_folded(character))
+            read[ord(character)] = ord(uncased(character))
         elif category == "Cf":
             read[ord(character)] = UNSEEN
-    for first, last in _SELECTORS:
-        read[first : last + 1] = UNSEEN
     read[ord("_")] = ord("_")
     for first, last in _SPACELESS:
         alone = read[first : last + 1]
         alone[np.isin(kinds[first : last + 1], ["L", "M"])] *= -1
+    for first, last in _HIDDEN:
+        read[first : last + 1] = UNSEEN
     read.flags.writeable = False
     return read
 
@@ -98,9 +122,3 @@ def words_of(text: str) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[
     words = np.empty(len(deltas) + len(data), WORD)
     words = words[: cut(deltas, np.frombuffer(data, np.uint8), codes(), np.zeros(1, LANE), words)]
     return words["word"].copy(), words["begin"].copy(), words["stop"].copy()
-
-
-def _folded(character: str) -> str:
-    """The character without its letter case."""
-    folded = character.casefold()
-    return folded if len(folded) == 1 else character.lower() if len(character.lower()) == 1 else character

@@ -69,8 +69,10 @@ def cut(
     codes : int32[65536]
         What each character of the first plane is read as, read-only: above ``UNSEEN`` it is part of a
         word, and the code counts; below 0 it is a word of its own; 0 separates; ``UNSEEN`` is passed over,
-        as if it did not stand there. In the planes behind, everything before U+1F000 is part of a word,
-        U+20000 to U+3FFFF are words of their own, and the rest separates.
+        as if it did not stand there. In the planes behind, what Unicode has as not to be seen is passed
+        over (controls of shorthand and of music, U+E0000 to U+E0FFF: tags, variation selectors); else
+        everything before U+1F000 is part of a word, U+20000 to U+3FFFF are words of their own, and the rest
+        separates.
     lanes : LANE[rows]
         Modified.
     words : WORD[at least n + m]
@@ -158,11 +160,21 @@ def _code(
         k += one
     if character < len(codes):
         return np.int64(codes[np.uint64(character)]), k
+    if _is_hidden(character):
+        return np.int64(UNSEEN), k
     if character < _SYMBOLS:
         return character, k
     if _IDEOGRAPHS <= character < _PLANES:
         return -character, k
     return np.int64(0), k
+
+
+@inner
+def _is_hidden(character: _Int) -> bool:
+    """Whether a character behind the first plane is one of Unicode's Default_Ignorable_Code_Point."""
+    if character < 0xE0000:
+        return bool(0x1BCA0 <= character <= 0x1BCA3 or 0x1D173 <= character <= 0x1D17A)
+    return bool(character <= 0xE0FFF)
 
 
 @inner

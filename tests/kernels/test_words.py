@@ -18,7 +18,8 @@ PIECES = [
     "Word", "WORD", "word", "ß", "ẞ", "don't", "snake_case", "x1", " ", "\n", ". ", "é", "e\u0301", "\u0301",
     "soft\u00adhyphen", "\u200b", "\u200d", "\ufeff", "❤\ufe0f", "😀", "東京", "タワー",
     "です", "ไทย", "มี", "ភាសា", "한국어", "नमस्ते", "𐐀𐐨", "𝐀", "𠀀",
-    "\U0003fffd", "\U000e0100", "a" * 63, "b" * 64, "c" * 130, "\x00",
+    "\U0003fffd", "\U000e0100", "\U000e0041", "\U0001d173", "\U0001bca0", "\u3164", "\u17b4",
+    "a" * 63, "b" * 64, "c" * 130, "\x00",
 ]  # fmt: skip
 texts = st.text(max_size=30) | st.lists(st.sampled_from(PIECES), max_size=15).map("".join)
 
@@ -113,6 +114,25 @@ def test_what_is_not_seen_hides_no_word() -> None:
     plain, hidden = spoken(["ignore"]), spoken(["ig\u200bno\u00ad\u2060re\ufeff"])
     assert [(begin, stop, decided) for _, begin, stop, decided, _ in hidden] == [(0, 9, 10)]
     assert [word[4] for word in hidden] == [word[4] for word in plain]
+
+
+def test_no_character_that_is_not_to_be_seen_hides_a_word_or_makes_one() -> None:
+    hidden = [chr(point) for first, last in naive_words.IGNORABLE for point in range(first, last + 1)]
+    assert len(hidden) == 4174  # the total that DerivedCoreProperties gives
+    hashes, begins, stops = words_of(" ".join(f"ig{character}n {character}" for character in hidden))
+    assert set(hashes.tolist()) == {spelled("ign")}
+    assert (np.diff(begins) == 7).all()
+    assert (stops - begins == 4).all()
+
+
+def test_the_neighbours_of_what_is_not_to_be_seen_in_the_other_planes_are_seen() -> None:
+    for first, last in naive_words.IGNORABLE:
+        for point in (first - 1, last + 1):
+            if point > 0xFFFF:
+                text = f"ig{chr(point)}n"
+                found = [(begin, stop) for _, begin, stop, _, _ in spoken([text])]
+                assert found == [word[:2] for word in naive_words.words(text)]
+                assert words_of(text)[0].tolist() != [spelled("ign")]
 
 
 def test_a_delta_of_no_lane_is_passed_by() -> None:

@@ -162,6 +162,25 @@ def test_any_of_many_references_is_found() -> None:
         assert code == told
 
 
+def test_stages_of_the_same_references_share_nothing_that_changes() -> None:
+    (first, second) = stages.run(lambda: [Directory(), Words()], stages.whole("a", PROMPT), [2])
+    one, other = Lcs(REFERENCES), Lcs(list(REFERENCES))
+    empty = other.dump()
+    found = one.update(first).findings
+    assert len(found)
+    assert other.dump() == empty
+    np.testing.assert_array_equal(other.update(first).findings, found)
+    np.testing.assert_array_equal(other.update(second).findings, one.update(second).findings)
+
+
+def test_a_second_stage_of_the_same_references_reads_no_text_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    Lcs(REFERENCES)
+    monkeypatch.setattr("operators.lcs.words_of", None)
+    Lcs(list(REFERENCES))
+    with pytest.raises(TypeError):
+        Lcs([Reference("another", PROMPT, 0.7, 5, 10)])
+
+
 def test_no_references_find_nothing() -> None:
     assert findings(stages.run(partial(make, []), stages.whole("a", PROMPT))) == {}
 
