@@ -48,6 +48,7 @@ ROOM = np.dtype(
         ("begin", "i4"),  # characters; an int32 holds lanes of two billion
         ("before", "i4"),  # the place before this one in its slot, if a phrase that counts ends here
         ("latest", "i4"),  # of the slot with this number: the place where such a phrase last ended
+        ("free", "i4"),  # 0: a gap would be dumped with whatever lies in it
     ],
     align=True,
 )
