@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from connectors._decoder import Script
+from connectors._untrusted import measured
 
 __all__ = ["Parts"]
 
@@ -34,7 +35,7 @@ class Parts:
         out = self._out
         if tokens and "".join([token["token"] for token in tokens]) == text:
             for token in tokens:
-                out.text(token["token"], channel, 0, item, float(token["logprob"]))
+                out.text(token["token"], channel, 0, item, measured(token.get("logprob")))
         else:
             out.text(text, channel, 0, item)
         pieces = self._pieces.get(key)

@@ -2,8 +2,8 @@
 
 A dialect is written for the documented shape and lets ``Decoder`` catch what an unexpected one raises.
 Two kinds of value would pass and make trouble later: a nested object where one fact was expected, which
-lets text that nobody looked at into a note, and arguments that no encoder can write. Both go through
-here.
+lets text that nobody looked at into a note, and arguments that no encoder can write. And one must not take
+the text beside it along: a token's probability that is no number. All three go through here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["compact", "facts"]
+__all__ = ["compact", "facts", "measured"]
 
 
 def facts(source: object, *names: str) -> dict[str, Any]:
@@ -21,6 +21,18 @@ def facts(source: object, *names: str) -> dict[str, Any]:
     if not isinstance(source, dict):
         return {}
     return {name: source[name] for name in names if isinstance(source.get(name), str | int | float)}
+
+
+def measured(value: object) -> float:
+    """The number that was sent, NaN if none was, and minus infinity for what is none: that is a measurement
+    that nobody can use, and is reported as one, while the text beside it is heard.
+    """
+    if value is None:
+        return float("nan")
+    try:
+        return float(value) if isinstance(value, int | float) else float("-inf")
+    except OverflowError:
+        return float("-inf")
 
 
 def compact(value: object) -> str:

@@ -12,7 +12,8 @@ Strategy. Nothing is a second input that would have to end when the streams do, 
 by chance. The file is read when a partition begins and whenever its position is saved, and what was read is
 part of what is saved: so a run that resumes hears an order before the very delta that it was heard before,
 and numbers its records as the first one did. A line that is no order is logged and passed by; a line without
-its line feed is not there yet; a file that was replaced or became shorter is read from its beginning.
+its line feed is not there yet. The file is for adding to: one in which other bytes stand where the last line
+was read is read from its beginning, and what is written over between two looks is never heard.
 """
 
 from __future__ import annotations
@@ -35,13 +36,14 @@ __all__ = ["ControlledSource", "Orders", "Place"]
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20  # of a line
 _MOST_LINES = 1024  # of one look: a packet is not to wait for a long file
+_KNOWN_BY = 64  # bytes
 
 
 class Place(NamedTuple):
-    """How far a file was read: which file, and how many bytes."""
+    """How far a file was read: how many bytes, and the last of them, by which it is known again."""
 
-    file: int = 0
     offset: int = 0
+    last: bytes = b""
 
 
 class Orders:
@@ -71,25 +73,28 @@ class Orders:
                     if not stat.S_ISREG(known.st_mode):
                         self._complain("no regular file")
                         return ()
-                    if known.st_ino != self.place.file or known.st_size < self.place.offset:
-                        self.place = Place(known.st_ino)
-                    file.seek(self.place.offset)
+                    offset, last = self.place
+                    file.seek(offset - len(last))
+                    if file.read(len(last)) != last:
+                        self.place = Place()
+                        file.seek(0)
                     for _ in range(_MOST_LINES):
                         line, size = _line(file.readline)
                         if not size:
                             break
-                        self._hear(line, found)
-                        self.place = Place(known.st_ino, self.place.offset + size)
+                        self._hear(line, size, found)
+                        offset, last = self.place
+                        self.place = Place(offset + size, (last + line)[-_KNOWN_BY:])
             except FileNotFoundError:
                 pass
             except OSError as error:
                 self._complain(str(error.strerror))
         return tuple(found)
 
-    def _hear(self, line: bytes, found: list[Shape]) -> None:
+    def _hear(self, line: bytes, size: int, found: list[Shape]) -> None:
         try:
-            if len(line) >= _MOST_BYTES:
-                msg = f"a line of {_MOST_BYTES} bytes and more"
+            if size > _MOST_BYTES:
+                msg = f"a line of more than {_MOST_BYTES} bytes"
                 raise ValueError(msg)
             if line.strip():
                 found.append(self._read(line))
@@ -103,11 +108,14 @@ class Orders:
 
 
 def _line(readline: Callable[[int], bytes]) -> tuple[bytes, int]:
-    """The beginning of the next line and the bytes it takes with its line feed, 0 as long as it has none."""
+    """The next line and the bytes it takes with its line feed, 0 as long as it has none; of one that is too
+    long its end.
+    """
     line = piece = readline(_MOST_BYTES)
     size = len(line)
     while piece and not piece.endswith(b"\n"):
         piece = readline(_MOST_BYTES)
+        line = (line + piece)[-_MOST_BYTES:]
         size += len(piece)
     return line, size if piece else 0
 

@@ -24,7 +24,7 @@ from typing import Any
 from connectors._decoder import Dialect, listed, short
 from connectors._json_path import PathWriter
 from connectors._tool_calls import ToolCalls
-from connectors._untrusted import compact, facts
+from connectors._untrusted import compact, facts, measured
 from operators.packet import Channel, Finish
 
 __all__ = ["FINISH_REASONS", "STATUSES", "GeminiGenerate", "GeminiInteractions"]
@@ -304,7 +304,7 @@ def _channel(kind: str) -> int:
 def _logprob(candidate: dict[str, Any]) -> float:
     """Of a candidate's only part: the sum over its tokens, or NaN where they are not sent."""
     chosen = (candidate.get("logprobsResult") or {}).get("chosenCandidates")
-    return float(sum(token["logProbability"] for token in chosen)) if chosen else _NAN
+    return sum(measured(token.get("logProbability")) for token in chosen) if chosen else _NAN
 
 
 def _fail(dialect: Dialect, error: Any) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectors._decoder import Dialect, short
-from connectors._untrusted import compact
+from connectors._untrusted import compact, measured
 from operators.packet import Channel, Finish
 
 __all__ = ["DONE_REASONS", "Ollama"]
@@ -80,4 +80,4 @@ class Ollama(Dialect):
 def _logprob(event: dict[str, Any]) -> float:
     """Of the line's text: the sum over its tokens, or NaN where they are not asked for."""
     tokens = event.get("logprobs")
-    return float(sum(token["logprob"] for token in tokens)) if tokens else _NAN
+    return sum(measured(token.get("logprob")) for token in tokens) if tokens else _NAN

@@ -23,6 +23,7 @@ import orjson
 
 from connectors._chat_chunk import only_content
 from connectors._decoder import Dialect, error_code
+from connectors._untrusted import measured
 from operators.packet import Channel, Finish
 
 __all__ = ["OpenAIChat"]
@@ -195,7 +196,7 @@ class OpenAIChat(Dialect):
     def _spoken(self, text: str, channel: int, index: int, tokens: Any) -> None:
         if tokens and "".join([token["token"] for token in tokens]) == text:
             for token in tokens:
-                self.out.text(token["token"], channel, index, 0, float(token["logprob"]))
+                self.out.text(token["token"], channel, index, 0, measured(token.get("logprob")))
         else:
             self.out.text(text, channel, index)
 

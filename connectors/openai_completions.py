@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectors._decoder import Dialect, error_code
+from connectors._untrusted import measured
 from operators.packet import Finish
 
 __all__ = ["OpenAICompletions"]
@@ -68,6 +69,6 @@ class OpenAICompletions(Dialect):
         if tokens and values and len(tokens) == len(values) and "".join(tokens) == text:
             for token, value in zip(tokens, values, strict=True):
                 # the first token of an echoed prompt has none
-                self.out.text(token, 0, index, 0, float("nan" if value is None else value))
+                self.out.text(token, 0, index, 0, measured(value))
         else:
             self.out.text(text, 0, index)

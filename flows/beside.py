@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,6 +11,8 @@ from flows.entries import PatternEntry, PhraseEntry, ReferenceEntry
 from operators.patterns import read
 
 __all__ = ["patterns_of", "phrases", "reference"]
+
+_LARGEST = 64 << 20
 
 
 def patterns_of(entry: PatternEntry, path: str) -> list[PatternEntry]:
@@ -21,7 +24,7 @@ def patterns_of(entry: PatternEntry, path: str) -> list[PatternEntry]:
         return [entry]
     said = entry.model_dump(exclude={"file"})
     try:
-        library = read(Path(path).parent / entry.file)
+        library = read(_regular(path, entry.file))
         return [
             PatternEntry.model_validate(said | {"name": f"{entry.name}-{name}", "values": values})
             for name, values in library.items()
@@ -59,10 +62,20 @@ def phrases(entry: PhraseEntry, path: str) -> PhraseEntry:
 def _text(path: str, name: str, whose: str) -> str:
     """The text of a file beside the policy."""
     try:
-        return (Path(path).parent / name).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"policy {path}: {whose}: {error}"
+        return _regular(path, name).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        msg = f"policy {path}: {whose}: {name}: {error}"
         raise ValueError(msg) from error
+
+
+def _regular(path: str, name: str) -> Path:
+    """The place of a file beside the policy: a pipe would make the start wait, a device never end."""
+    file = Path(path).parent / name
+    known = file.stat()
+    if not stat.S_ISREG(known.st_mode) or known.st_size > _LARGEST:
+        msg = f"must be a regular file of {_LARGEST >> 20} MiB at most"
+        raise ValueError(msg)
+    return file
 
 
 def _said(error: Exception) -> str:

@@ -81,6 +81,7 @@ class ThresholdEntry(_Entry):
     """``[[thresholds]]``: a limit on a signal."""
 
     signal: SignalName
+    """``logprob`` is in nats of surprise: the logarithm that the provider sends, without its minus."""
     above: Annotated[float, Field(gt=float("-inf"))] = float("inf")
     below: Annotated[float, Field(lt=float("inf"))] = float("-inf")
     after: int = 0
@@ -90,6 +91,7 @@ class PatternEntry(_Entry):
     """``[[patterns]]``: a shape to find in a signal."""
 
     signal: SignalName
+    """As of a threshold."""
     values: Annotated[tuple[float, ...], Field(max_length=4096)] = ()
     file: str = ""
     """In place of `values`: an NPZ beside the policy, each array of it a pattern ``name-array``."""
@@ -97,7 +99,7 @@ class PatternEntry(_Entry):
     """Largest distance: squared differences along the warping path, divided by the pattern's length."""
     normalised: bool = False
     """Pattern and window are scaled to mean 0 and deviation 1 first: a matter of form, not of level."""
-    radius: Annotated[int, Field(ge=-1)] = -1
+    radius: Annotated[int, Field(ge=-1, le=4096)] = -1
     """How far a normalised window may be warped, in samples; -1 is a tenth of the pattern."""
     action: ActionName = "allow"
 

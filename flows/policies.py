@@ -58,7 +58,7 @@ def read(path: str, mask_key: bytes = b"", *, fail_open: bool = False) -> Judgem
     if path == DEFAULT:
         return _judgement(_parse(path, _shipped(DEFAULT), PolicyFile), path, mask_key, fail_open)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"policy {path}: {error}"
         raise ValueError(msg) from error

@@ -133,7 +133,7 @@ class Attractor:
         if not len(found):
             return packet
         findings = joined(packet.findings, found)
-        return packet.having(findings=findings[np.argsort(findings["delta"], kind="stable")])
+        return packet.having(findings=findings[np.lexsort((findings["decided"], findings["delta"]))])
 
     def dump(self) -> bytes:
         """State of the open lanes, for :meth:`load` of a stage with the same window."""

@@ -9,6 +9,7 @@ their values, the algorithm and its options, and never under anything less.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ class Comparison:
     """Values, characters or words of both."""
     alignment: NDArray[np.int64] | None
     """int64[k, 2], if it was wanted: places in the first and in the second sequence that go together, in
-    order; -1 beside a symbol that is deleted or inserted. Read-only: a cache gives the same one to all."""
+    order; of ``edit`` also -1 beside a symbol that is deleted or inserted. Read-only: a cache gives the same
+    one to all."""
 
 
 class Statistics(NamedTuple):
@@ -210,6 +212,9 @@ def _compared(pair: tuple[Given, Given], algorithm: str, how: Measure, options: 
             raise ValueError(msg)
     x, y = prepare(algorithm, pair, options)
     distance, similarity = measure(x, y, options)
+    if not (math.isfinite(distance) and math.isfinite(similarity)):
+        msg = f"{algorithm}: the values are too large, or too far apart, for a number to say by how much"
+        raise ValueError(msg)
     alignment = None
     if align is not None and options.alignment:
         alignment = align(x, y, options)

@@ -112,7 +112,7 @@ class Dtw:
             return packet
         called = [*packet.called, *self._called(joined(*found)["code"])]
         findings = joined(packet.findings, *found)
-        findings = findings[np.argsort(findings["delta"], kind="stable")]
+        findings = findings[np.lexsort((findings["decided"], findings["delta"]))]
         return packet.having(findings=findings, called=tuple(called))
 
     def dump(self) -> bytes:
@@ -161,18 +161,21 @@ class Dtw:
         """Look for `shapes` too, from here on."""
         before = self._next
         codes = {shape.name: code for code, (shape, _) in self._added.items()}
+        refused: list[str] = []
         for shape in shapes:
             if self._added.get(codes.get(shape.name, -1), (None, None))[0] == shape:
                 continue
             try:
                 pattern = self._judged(shape, len(codes.keys() - {shape.name}))
             except ValueError as error:
-                _log.error("dtw: what came in is not looked for: %s", error)
+                refused.append(str(error))
                 continue
             self._added.pop(codes.get(shape.name, -1), None)
             self._added[self._next] = shape, pattern
             codes[shape.name] = self._next
             self._next += 1
+        if refused:
+            _log.error("dtw: %d that came in are not looked for; the first: %s", len(refused), refused[0])
         if self._next > before:
             matchers = self._built()
             for matcher, old in zip(matchers, self._matchers, strict=True):

@@ -125,7 +125,7 @@ class Edit:
         if not len(found):
             return packet
         findings = joined(packet.findings, found)
-        return packet.having(findings=findings[np.argsort(findings["delta"], kind="stable")])
+        return packet.having(findings=findings[np.lexsort((findings["decided"], findings["delta"]))])
 
     def dump(self) -> bytes:
         """State of the open lanes, for :meth:`load` of a stage with the same phrases."""
@@ -250,7 +250,7 @@ class _Group:
 
 def _read(phrase: Phrase) -> str:
     """The characters of a phrase as they are compared."""
-    where = f"edit: phrase {phrase.name!r}"
+    where = f"edit: phrase {phrase.name!r} ({phrase.text[:40]!r})"
     if any("\ud800" <= character <= "\udfff" for character in phrase.text):
         msg = f"{where} must be text without lone surrogates"
         raise ValueError(msg)

@@ -96,7 +96,7 @@ class Lcs:
         if sum(map(len, found)) == len(packet.findings):
             return packet
         findings = joined(*found)
-        return packet.having(findings=findings[np.argsort(findings["delta"], kind="stable")])
+        return packet.having(findings=findings[np.lexsort((findings["decided"], findings["delta"]))])
 
     def dump(self) -> bytes:
         """State of the open lanes, for :meth:`load` of a stage with the same references."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 from zlib import error as ZlibError
@@ -114,7 +115,7 @@ def _values(where: str, file: ZipFile, entry: ZipInfo) -> tuple[float, ...]:
     with file.open(entry) as stream:
         try:
             shape, dtype = _header(stream)
-        except ValueError as error:
+        except (ValueError, SyntaxError, TypeError, TokenError, RecursionError, MemoryError) as error:
             msg = f"{where} must be in NPY format: {error}"
             raise ValueError(msg) from error
         if dtype.kind not in "fiu" or len(shape) != 1 or not 2 <= shape[0] <= LONGEST:

@@ -75,7 +75,7 @@ def test_of_a_line_without_end_nothing_is_taken_for_an_order(
         more.write(b"\na 1\n")
     assert names(orders) == ["a"]
     (record,) = caplog.records
-    assert "byte 0: a line of 16 bytes and more" in record.getMessage()
+    assert "byte 0: a line of more than 16 bytes" in record.getMessage()
 
 
 def test_a_long_file_is_heard_a_look_at_a_time(file: Path) -> None:
@@ -95,6 +95,11 @@ def test_a_file_that_was_replaced_or_became_shorter_is_read_anew(file: Path, tmp
     (tmp_path / "new").write_bytes(b"dd 4\nee 5\n")
     (tmp_path / "new").replace(file)
     assert names(orders) == ["dd", "ee"]
+    file.write_bytes(b"f 6\ng 7\nh 8\n")  # in its place, and longer
+    assert names(orders) == ["f", "g", "h"]
+    (tmp_path / "copy").write_bytes(file.read_bytes() + b"i 9\n")
+    (tmp_path / "copy").replace(file)  # as a configuration that is mounted is replaced
+    assert names(orders) == ["i"]
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -133,8 +134,42 @@ def test_a_library_of_patterns_comes_from_a_file(policy: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("sent", "found"), [("-0.5", 0), ("null", 0), ('"x"', 1), ("{}", 1), ("9" * 400, 1), ("-1e400", 1)]
+)
+def test_a_probability_that_is_no_number_is_a_finding_and_its_text_is_heard(
+    sent: str, found: int, tmp_path: Path
+) -> None:
+    lines = []
+    for word in ("one ", "two ", "three"):
+        token = f'{{"token": "{word}", "logprob": {sent if word == "two " else "-0.1"}}}'
+        choice = f'{{"index": 0, "delta": {{"content": "{word}"}}, "logprobs": {{"content": [{token}]}}}}'
+        lines.append(f'data: {{"model": "m", "choices": [{choice}]}}\n\n')
+    (tmp_path / "chat.sse").write_text("".join(lines) + "data: [DONE]\n\n")
+    (tmp_path / "empty.toml").write_text("")
+    records = jobs.play(tmp_path / "chat.sse", policy=str(tmp_path / "empty.toml"))
+    assert "".join(record["text"] for record in records if record["type"] == "release") == "one two three"
+    assert not [record for record in records if record["type"] == "error"]
+    odd = [record for record in records if record["type"] == "finding"]
+    assert [(each["kind"], each["name"], each["start"], each["end"]) for each in odd] == [
+        ("error", "unmeasured", 4, 8)
+    ] * found
+
+
+@pytest.mark.parametrize(
     ("text", "wrong"),
     [
+        (
+            '[[phrases]]\nname = "p"\nfile = "pipe"\naction = "warn"\ndescription = "d"',
+            "phrases 'p': pipe: must be a regular file",
+        ),
+        (
+            '[[references]]\nname = "r"\nfile = "a\\u0000b"\naction = "warn"\ndescription = "d"',
+            "reference 'r'.*null byte",
+        ),
+        (
+            '[[patterns]]\nname = "s"\nsignal = "gap"\nfile = "pipe"\nwithin = 0.1\ndescription = "d"',
+            "'s': must be a regular file",
+        ),
         (
             '[[phrases]]\nname = "p"\nfile = "comments.txt"\naction = "warn"\ndescription = "d"',
             "phrases 'p'.*no phrase in comments.txt",
@@ -186,6 +221,7 @@ def test_what_cannot_be_looked_for_is_refused_by_name(
 ) -> None:
     assert policy.exists()  # with the files beside it
     (tmp_path / "comments.txt").write_text("# none\n\n")
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "wrong.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=wrong) as caught:
         policies.load(str(tmp_path / "wrong.toml"))

@@ -425,3 +425,8 @@ def test_threads_share_a_cache() -> None:
     assert not wrong
     assert known.hits + known.misses == 1800
     assert known.size == 7
+
+
+def test_what_no_number_can_say_is_refused() -> None:
+    with pytest.raises(ValueError, match="soft-dtw: the values are too large"):
+        compare([1.0, 2.0] * 8, [2.0, 3.0] * 8, "soft-dtw", Options(gamma=1e308))

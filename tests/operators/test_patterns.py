@@ -108,7 +108,12 @@ def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_npy_or_cut_short_is_refused(tmp_path: Path) -> None:
-    for data in (b"", b"text", b"\x93NUMPY\x01\x00\xff\xff{", b"\x93NUMPY\x09\x00" + bytes(99)):
+    heads = (
+        b"{'descr': ',,,', 'fortran_order': False, 'shape': (3,)}\n",
+        b"{'shape': " + b"(" * 3000 + b"\n",
+    )
+    evil = [b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head for head in heads]
+    for data in (b"", b"text", b"\x93NUMPY\x01\x00\xff\xff{", b"\x93NUMPY\x09\x00" + bytes(99), *evil):
         with pytest.raises(ValueError, match="array 'odd' must be in NPY format"):
             read(zipped(tmp_path, ("odd.npy", data)))
     whole = io.BytesIO()
