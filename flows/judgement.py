@@ -31,13 +31,14 @@ from flows.entries import (
 from operators.attractor import Attractor, Regime
 from operators.audit import Audit
 from operators.automaton import Automaton, Rule
-from operators.dtw import Dtw, Pattern, pattern_of
+from operators.dtw import Dtw, Pattern
 from operators.edit import Edit, Phrase
 from operators.gate import Gate
 from operators.lcs import Lcs, Reference
 from operators.masks import Style
 from operators.motif import Motif
 from operators.packet import Action, Shape, Signal
+from operators.patterns import pattern_of
 from operators.policy import Policy, Threshold
 from operators.release import Release
 from operators.scorer import Scorer

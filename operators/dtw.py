@@ -13,7 +13,6 @@ that stay is carried over. They travel in the dump.
 from __future__ import annotations
 
 import logging
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -35,19 +34,17 @@ from operators.packet import (
     Packet,
     Reach,
     Shape,
-    Signal,
     Table,
     empty,
     joined,
 )
-from operators.patterns import Pattern
+from operators.patterns import Pattern, pattern_of
 
-__all__ = ["Dtw", "Pattern", "pattern_of"]
+__all__ = ["Dtw", "Pattern"]
 
 _VERSION = 2
-_LONGEST, _MOST = 512, 1024  # values of a pattern that comes with a packet, and how many there may be at once
+_MOST = 1024  # patterns that came with packets
 _CLOSE = int(Kind.CLOSE)
-_SIGNALS = frozenset(map(int, Signal))
 _log = logging.getLogger(__name__)
 
 
@@ -372,31 +369,6 @@ class _Windows(_Matcher):
         series = self._library.series
         stop = int(series["low"][np.searchsorted(series["pattern"], place, "right")])
         return np.arange(stop - self._lengths[place], stop)
-
-
-def pattern_of(shape: Shape, code: int = 0) -> Pattern:
-    """The pattern that a shape makes.
-
-    :raises ValueError: If a running job cannot look for it: it is no pattern, or too dear.
-    """
-    try:
-        signal, radius = operator.index(shape.signal), operator.index(shape.radius)
-        values = tuple(map(float, shape.values))
-        made = Pattern(shape.name, signal, values, float(shape.within), code, bool(shape.normalised), radius)
-    except (TypeError, OverflowError) as error:
-        msg = f"pattern {shape.name!r} must have numbers: {error}"
-        raise ValueError(msg) from error
-    wrong = ""
-    if len(values) > _LONGEST:
-        wrong = f"{_LONGEST} values at most, not {len(values)}"
-    elif radius > max(len(values) // 4, 1):
-        wrong = f"a radius of a quarter of its length at most, not {radius}"
-    elif signal not in _SIGNALS:
-        wrong = f"a signal that is known, not {signal}"
-    if wrong:
-        msg = f"pattern {shape.name!r} must have {wrong}"
-        raise ValueError(msg)
-    return made
 
 
 def _warm(kinds: Iterable[bool]) -> None:

@@ -1,4 +1,5 @@
-"""Reference series to look for in a signal, and libraries of them in NPZ files.
+"""Reference series to look for in a signal: what one must be, whether it comes from a policy, from an order
+to a running job or from a library in an NPZ file.
 
 Strategy. A library comes from outside, so nothing of it is unpacked before its sizes have been read from
 the headers, and nothing in it is ever run: arrays of objects are refused.
@@ -7,6 +8,7 @@ the headers, and nothing in it is ever run: arrays of objects are refused.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +22,14 @@ import numpy as np
 from numpy.lib import format as npy
 
 from operators.kernels.windows import is_flat
+from operators.packet import Shape, Signal
 
-__all__ = ["LONGEST", "Pattern", "read"]
+__all__ = ["LONGEST", "Pattern", "pattern_of", "read"]
 
 LONGEST = 4096
 """Values of a pattern."""
+_LONGEST_LIVE = 512  # of one that comes with a packet
+_SIGNALS = frozenset(map(int, Signal))
 _LARGEST = 1 << 26  # bytes of a library, packed and unpacked
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -69,6 +74,31 @@ class Pattern:
         if wrong:
             msg = f"pattern {self.name!r} must have {wrong}"
             raise ValueError(msg)
+
+
+def pattern_of(shape: Shape, code: int = 0) -> Pattern:
+    """The pattern that a shape makes.
+
+    :raises ValueError: If a running job cannot look for it: it is no pattern, or too dear.
+    """
+    try:
+        signal, radius = operator.index(shape.signal), operator.index(shape.radius)
+        values = tuple(map(float, shape.values))
+        made = Pattern(shape.name, signal, values, float(shape.within), code, bool(shape.normalised), radius)
+    except (TypeError, OverflowError) as error:
+        msg = f"pattern {shape.name!r} must have numbers: {error}"
+        raise ValueError(msg) from error
+    wrong = ""
+    if len(values) > _LONGEST_LIVE:
+        wrong = f"{_LONGEST_LIVE} values at most, not {len(values)}"
+    elif radius > max(len(values) // 4, 1):
+        wrong = f"a radius of a quarter of its length at most, not {radius}"
+    elif signal not in _SIGNALS:
+        wrong = f"a signal that is known, not {signal}"
+    if wrong:
+        msg = f"pattern {shape.name!r} must have {wrong}"
+        raise ValueError(msg)
+    return made
 
 
 def read(path: Path) -> dict[str, tuple[float, ...]]:
