@@ -185,5 +185,8 @@ class ControlledSource(FixedPartitionedSource[tuple[str, Packet], tuple[Any, Pla
         orders = Orders(self._path, self._read, self._told)
         if resume_state is None:
             return _Partition(self._source.build_part(step_id, for_part, None), orders, orders.take())
+        if not isinstance(resume_state, tuple):
+            msg = "state of an older version: begin with a new recovery directory"
+            raise ValueError(msg)
         inner, orders.place, shapes = resume_state
         return _Partition(self._source.build_part(step_id, for_part, inner), orders, shapes)
