@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from connectors.library import read
 from flows.entries import PatternEntry, PhraseEntry, ReferenceEntry
-from operators.patterns import read
+from operators.patterns import LONGEST
 
 __all__ = ["patterns_of", "phrases", "reference"]
 
@@ -24,7 +25,7 @@ def patterns_of(entry: PatternEntry, path: str) -> list[PatternEntry]:
         return [entry]
     said = entry.model_dump(exclude={"file"})
     try:
-        library = read(_regular(path, entry.file))
+        library = read(_regular(path, entry.file), LONGEST)
         return [
             PatternEntry.model_validate(said | {"name": f"{entry.name}-{name}", "values": values})
             for name, values in library.items()

@@ -55,11 +55,11 @@ class Dtw:
     each normalised one 32 bytes, and 12 a value of the longest of each signal. Emits: with the sample that
     decided it, or with the lane's CLOSE; ``value`` is the distance as in :attr:`Pattern.within`. The first
     sample of a lane that is not finite gives a finding of kind ``error``; such samples are passed over.
-    Cost: 6 us a packet with samples; per sample and value of the patterns of its signal 0.6 to 0.8 ns in
-    large libraries and 1.5 ns where patterns are few; per sample and normalised pattern of 128 0.5 to 1.3 us
-    where most windows are ruled out, 7 us where none is and more with the radius: a shape that comes may have
-    512 values and a radius of a quarter of that. It takes 0.2 ms to come, beside 1,000 patterns of 128 50 ms
-    and 5 ms an open lane. Raises: nothing on any packet; a shape that cannot be looked for is logged.
+    Cost (``benches.bench_spring``): 6 us a packet with samples; per sample and value of the patterns of its
+    signal 0.6 to 0.7 ns in large libraries and 1.5 ns where patterns are few; per sample and normalised
+    pattern of 128 0.5 us of a walk and 1 us of noise, and more with the radius where no window is ruled out.
+    A shape that comes builds the tables anew and moves the state of open lanes. Raises: nothing on any
+    packet; a shape that cannot be looked for is logged.
 
     :param patterns: What to look for from the start.
     :param error: The code of a sample that is not finite; below 0 nothing is said about it.

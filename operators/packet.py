@@ -168,7 +168,7 @@ class Shape(NamedTuple):
     normalised: bool = False
     """Of windows that are scaled to mean 0 and deviation 1, as the pattern is."""
     radius: int = -1
-    """Of such windows; below 0 a tenth of their length."""
+    """Of such windows, in samples; -1 is a tenth of their length."""
     action: int = 0
     """:class:`Action`, of its findings."""
     reason: str = ""

@@ -121,7 +121,7 @@ def edit_pairwise(a: Sequence[_Symbols], b: Sequence[_Symbols]) -> NDArray[np.in
 
     Notes
     -----
-    Time as :func:`edit_distance`, without its half microsecond for each call. 64 bytes for each symbol.
+    Time as :func:`edit_distance`, without what each call of it takes beside. 64 bytes for each symbol.
 
     Examples
     --------

@@ -125,7 +125,7 @@ def lcs_pairwise(a: Sequence[_Symbols], b: Sequence[_Symbols]) -> NDArray[np.int
 
     Notes
     -----
-    Time as :func:`lcs_length`, without the half microsecond that each call of it takes. 64 bytes for each
+    Time as :func:`lcs_length`, without what each call of it takes beside. 64 bytes for each
     symbol.
 
     Examples
