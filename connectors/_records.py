@@ -60,7 +60,9 @@ class Release(Record, frozen=True, gc=False):
 
 
 class Finding(Record, frozen=True, gc=False):
-    """One thing an operator saw. ``start:end`` are characters of the lane's original text."""
+    """One thing an operator saw. ``start:end`` are characters of the lane's original text. The rest is said
+    where it is known: of loops and regimes.
+    """
 
     stream: str
     lane: str
@@ -70,6 +72,12 @@ class Finding(Record, frozen=True, gc=False):
     value: float
     start: int
     end: int
+    confidence: float | msgspec.UnsetType = msgspec.UNSET
+    period: float | msgspec.UnsetType = msgspec.UNSET
+    """Of a loop in characters, of a regime in samples."""
+    copies: int | msgspec.UnsetType = msgspec.UNSET
+    wasted: int | msgspec.UnsetType = msgspec.UNSET
+    """Tokens said since the first copy ended, estimated from the text."""
 
 
 class Verdict(Record, frozen=True, gc=False):
@@ -208,6 +216,9 @@ class Recorder:
             yield seq, Finding(
                 lane.stream, _CHANNEL[lane.channel], seq, _REACH[finding["kind"]], name,
                 round(float(finding["value"]), 6), int(finding["begin"]), int(finding["stop"]),
+                round(float(finding["confidence"]), 3) or msgspec.UNSET,
+                round(float(finding["period"]), 3) or msgspec.UNSET,
+                int(finding["copies"]) or msgspec.UNSET, int(finding["wasted"]) or msgspec.UNSET,
             )  # fmt: skip
         for verdict in packet.verdicts[packet.verdicts["seq"] >= 0]:
             lane = packet.lanes[packet.deltas["lane"][verdict["delta"]]]

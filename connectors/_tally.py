@@ -49,7 +49,8 @@ class Tally:
         texts = int((packet.deltas["kind"] == _TEXT).sum())
         ends = packet.outcomes["finish"][packet.outcomes["kind"] == _END].tolist()
         with self._lock:
-            self._began = self._began or packet.arrived / 1e9 or time.monotonic()
+            if len(packet.deltas):
+                self._began = self._began or packet.arrived / 1e9 or time.monotonic()
             self.deltas += texts
             if waited and texts:
                 doublings = math.log2(max(waited, 1024) / 1024)

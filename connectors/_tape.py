@@ -3,10 +3,11 @@
 Strategy. A :class:`Tape` gives the deltas of one recording with the time of each. A player, one per
 slot, merges its tapes by time (then by their order), so the deltas of a slot come in one order however
 fast they are played, however often the flow is stopped and however many workers there are; only the
-packets they are packed into differ. The position is how many deltas of each tape were handed out, with a
-checksum of their texts: to resume, a tape is read from its beginning, that many are skipped, and a tape
-that says something else than it did is refused. The position also knows the time on the tapes, which
-goes on from there.
+packets they are packed into differ. A slot of which nothing is due gets packets of no deltas, for the
+time: who waits in it for a stream learns how long. The position is how many deltas of each tape were
+handed out, with a checksum of their texts: to resume, a tape is read from its beginning, that many are
+skipped, and a tape that says something else than it did is refused. The position also knows the time on
+the tapes, which goes on from there.
 
 All streams of a recording live in the slot of its name. The second stream in one recording is called
 ``name#2``.
@@ -42,6 +43,7 @@ _log = logging.getLogger(__name__)
 _START = int(Kind.START)
 _FOREVER = 1 << 62
 _LONGEST_NAP = 0.2  # seconds between two looks at STOP while nothing is due
+_TICK = 250_000_000  # nanoseconds after which a slot that heard nothing is told how late it is
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def _counted(taken: tuple[int, int], delta: Delta) -> tuple[int, int]:
 class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
     def __init__(self, key: str, slot: int, deck: Deck, source: TapeSource) -> None:
         self._key, self._slot, self._deck, self._source = key, slot, deck, source
+        self._told = deck.reached
 
     @override
     @logged
@@ -172,13 +175,20 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         due = self._deck.due()
         if due is None or STOP.is_set():
             raise StopIteration
-        said = self._deck.take(self._source.now(self._deck.reached), self._source.batch)
+        now = self._source.now(self._deck.reached)
+        said = self._deck.take(now, self._source.batch)
         if not said:
-            return []
+            if not self._source.speed or now - self._told < _TICK * self._source.speed:
+                return []
+            self._told = now
+            return [(self._key, pack(self._slot, [], now=now))]
+        self._told = said[-1][0]
         packet = pack(
-            self._slot, [(name, delta) for _, name, delta in said],
-            now=said[-1][0], arrived=time.monotonic_ns(),
-        )  # fmt: skip
+            self._slot,
+            [(name, delta) for _, name, delta in said],
+            now=self._told,
+            arrived=time.monotonic_ns(),
+        )
         packet.deltas["at"] = [at for at, _, _ in said]
         return [(self._key, packet)]
 

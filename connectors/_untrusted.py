@@ -15,6 +15,9 @@ import orjson
 
 __all__ = ["compact", "facts", "measured"]
 
+_MOST = 1e6
+"""Nats: no model gives a token less than e to the minus millionth, and sums of what is larger overflow."""
+
 
 def facts(source: object, *names: str) -> dict[str, Any]:
     """Those of `names` that `source` gives as a string, number or truth value; nested ones are left out."""
@@ -24,15 +27,12 @@ def facts(source: object, *names: str) -> dict[str, Any]:
 
 
 def measured(value: object) -> float:
-    """The number that was sent, NaN if none was, and minus infinity for what is none: that is a measurement
-    that nobody can use, and is reported as one, while the text beside it is heard.
+    """The number that was sent, NaN if none was, and minus infinity for what is none or no measurement: that
+    is reported, while the text beside it is heard.
     """
     if value is None:
         return float("nan")
-    try:
-        return float(value) if isinstance(value, int | float) else float("-inf")
-    except OverflowError:
-        return float("-inf")
+    return float(value) if isinstance(value, int | float) and -_MOST <= value <= _MOST else float("-inf")
 
 
 def compact(value: object) -> str:

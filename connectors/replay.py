@@ -183,7 +183,7 @@ def _record(line: bytes) -> tuple[float, bytes] | None:
 
 
 def _timed(lines: Iterable[bytes], decoder: Decoder, begins: int) -> Iterator[tuple[int, Delta]]:
-    at = begins
+    at, back = begins, False
     for line in lines:
         record = _record(line)
         if record is None:
@@ -192,7 +192,11 @@ def _timed(lines: Iterable[bytes], decoder: Decoder, begins: int) -> Iterator[tu
                 yield at, Delta(_ERROR, reason, at=at)
             continue
         seconds, wire = record
-        at = max(at, begins + int(seconds * _SECOND))
+        due = begins + int(seconds * _SECOND)
+        if due < at and not back:
+            back = True
+            yield at, Delta(_ERROR, "a timed recording goes back in time: it is played without", at=at)
+        at = max(at, due)
         for delta in decoder.receive_data(wire, now=at):
             yield at, delta
     for delta in decoder.receive_eof(now=at):

@@ -38,6 +38,7 @@ __all__ = ["StdinSource"]
 _STDIN = 0
 _READ = 1 << 16
 _POLL = timedelta(microseconds=200)
+_TICK = 250_000_000  # nanoseconds of silence after which a packet says how late it is
 _START, _END = int(Kind.START), int(Kind.END)
 
 
@@ -75,6 +76,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
         self._waiting: list[Delta] = []
         self._starts = 0
         self._over = False
+        self._told = time.time_ns()
 
     @override
     @logged
@@ -94,10 +96,17 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
         if not self._waiting:
             if self._over:
                 raise StopIteration
-            return []
+            if now - self._told < _TICK:
+                return []
+            self._told = now
+            return [(self._source.key, pack(self._source.slot, [], now=now))]
         batch = self._source.batch
         said, self._waiting = self._waiting[:batch], self._waiting[batch:]
-        packet = pack(self._source.slot, [self._named(d) for d in said], now=now, arrived=time.monotonic_ns())
+        # Not the time of day: more that came as early may be waiting, and it is not late for that.
+        self._told = max(delta.at for delta in said)
+        packet = pack(
+            self._source.slot, [self._named(d) for d in said], now=self._told, arrived=time.monotonic_ns()
+        )
         return [(self._source.key, packet)]
 
     def _hear(self, deltas: Sequence[Delta]) -> None:

@@ -21,6 +21,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
@@ -117,9 +118,11 @@ class _Screen:
             lane = packet.lanes[packet.deltas["lane"][verdict["delta"]]]
             action = Action(int(verdict["action"]))
             where = Channel(lane.channel).name.lower()
+            more = ""
             if verdict["finding"] >= 0:
                 finding = packet.findings[verdict["finding"]]
                 where += f" {finding['begin']}:{finding['stop']}"
+                more = _rounds(finding)
             name, reason = packet.meaning(int(verdict["code"]), self._names, self._reasons)
             self._row(lane.stream).style = _COLOUR[action]
             lines.append(
@@ -128,7 +131,7 @@ class _Screen:
                     _COLOUR[action],
                     lane.stream,
                     f"{name} ",
-                    f"({where}) {reason}",
+                    f"({where}) {reason}{more}",
                 )
             )
         judged = set(packet.verdicts["finding"].tolist())
@@ -139,7 +142,7 @@ class _Screen:
                 where = f"{Channel(lane.channel).name.lower()} {finding['begin']}:{finding['stop']}"
                 name, _ = packet.meaning(int(finding["code"]), self._names, self._reasons)
                 lines.append(
-                    _line(kind, "blue", lane.stream, f"{name} ", f"({where}) {finding['value']:.3f}")
+                    _line(kind, "blue", lane.stream, f"{name} ", f"({where}) {_strength(finding)}")
                 )
         return lines
 
@@ -193,6 +196,21 @@ class _Screen:
         latency = record.latency_ms
         grid.add_row("latency", f"{latency['p50']} ms", f"p99 {latency['p99']} ms, source to sink")
         return grid
+
+
+def _rounds(finding: Any) -> str:
+    """How a loop goes on, empty of anything else."""
+    if not finding["copies"]:
+        return ""
+    wasted = f", {finding['wasted']} tokens wasted" if finding["wasted"] else ""
+    return f": {finding['copies']} copies of {finding['period']:.0f} characters{wasted}"
+
+
+def _strength(finding: Any) -> str:
+    """How strong a finding is that nothing is done about."""
+    if finding["kind"] == Reach.REGIME:
+        return f"confidence {finding['confidence']:.2f}"
+    return f"{finding['value']:.3f}{_rounds(finding)}"
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -2,9 +2,11 @@
 
 Strategy. A start gives a stream its row, the first delta of a lane gives the lane one; an end closes
 every lane (a CLOSE delta each, inserted before the END) and frees the rows once the packet has passed,
-so that a row never means two things in one packet. Streams that fall silent are ended when the slot's
-time, which comes in the deltas, has run past ``idle``. Every decision depends on the deltas alone,
-not on how they were cut into packets.
+so that a row never means two things in one packet. Time comes in the packets: what a slot last heard of
+is how late it is, and a packet may hold nothing else (a tick). Streams that are silent for longer than
+somebody wants to know of get a WAIT delta, those that are silent past ``idle`` are ended, each as of the
+very time that the limit was passed. Every decision depends on the deltas alone, not on how they were cut
+into packets, nor on ticks: these only make it earlier.
 
 What is out of order is said, not dropped in silence: text of a stream that never started opens it,
 with an ERROR; a second start is an ERROR and changes nothing; an end or a usage count for a stream
@@ -18,7 +20,6 @@ State: one entry per open stream and lane, kept until its end. Emits: with the p
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,11 +30,14 @@ import orjson
 from operators.columns import Columns, framed, unframed
 from operators.kernels import directory as kernels
 from operators.packet import DELTA, OPENED, Finish, Kind, Lane, Packet, Table, column, joined
+from operators.silence import Heard, Silence
 
 __all__ = ["Directory", "Limits"]
 
 _START, _TEXT, _NOTE = int(Kind.START), int(Kind.TEXT), int(Kind.NOTE)
 _CLOSE, _USAGE, _ERROR, _END = int(Kind.CLOSE), int(Kind.USAGE), int(Kind.ERROR), int(Kind.END)
+_WAIT = int(Kind.WAIT)
+_VERSION = 2
 _REPLACED = "\ufffd".encode()
 _UNNAMED = '{"provider":"","model":""}'
 
@@ -53,15 +57,15 @@ class Limits:
     undecodable: bool = True
     """Whether a stream goes on with text that holds U+FFFD, as decoders (and some providers) put it for what
     is no character."""
+    first: tuple[int, ...] = ()
+    """Nanoseconds after its start that are worth a WAIT if nothing was said yet; ascending."""
+    later: tuple[int, ...] = ()
+    """Nanoseconds of silence that are worth a WAIT behind that; ascending."""
 
 
 @dataclass(slots=True)
-class _Stream:
-    row: int
-    last: int
-    deadline: int
-    size: int = 0
-    refused: bool = False
+class _Stream(Heard):
+    row: int = -1
     lanes: list[Lane] = field(default_factory=list)
 
 
@@ -138,9 +142,9 @@ class Directory:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
+        self._silence = Silence(self._limits.idle, self._limits.first, self._limits.later)
         self._streams: dict[str, _Stream] = {}
         self._rows: dict[Lane, tuple[int, _Stream]] = {}
-        self._deadlines: list[tuple[int, str]] = []
         self._lane_rows, self._stream_rows = _Rows(), _Rows()
         self._lane_state = Columns(1, offset=(np.int64, ()))
         self._stream_state = Columns(1, count=(np.int64, ()))
@@ -172,11 +176,11 @@ class Directory:
             deltas["lane"].tolist(), deltas["kind"].tolist(), deltas["at"].tolist(),
             (deltas["end"] - deltas["start"]).tolist(), strict=True,
         )  # fmt: skip
-        lanes, deadline, broken = edit.known, self._deadline(), self._broken(packet)
+        lanes, deadline, broken = edit.known, self._silence.next(), self._broken(packet)
         for i, (lane, kind, at, size) in enumerate(columns):
             if at > deadline:
                 self._sweep(edit, i, at)
-                deadline = self._deadline()
+                deadline = self._silence.next()
             known = lanes[lane]
             if known and kind == _TEXT and size <= delta_bytes and i not in broken:
                 rows[i], stream = known
@@ -187,7 +191,7 @@ class Directory:
                     continue
                 stream.size -= size
             rows[i], streams[i] = self._place(edit, i, lane, kind, at, size, broken=i in broken)
-            deadline = self._deadline()
+            deadline = self._silence.next()
         self._sweep(edit, len(deltas), packet.now)
         deltas["row"], deltas["stream"] = rows, streams
         return self._number(packet, edit, edit.table(deltas))
@@ -288,17 +292,10 @@ class Directory:
             return f"more than {limits.stream_lanes} lanes (limits.stream_lanes)"
         return ""
 
-    def _deadline(self) -> float:
-        """When the next stream may have been silent for too long."""
-        return self._deadlines[0][0] if self._deadlines else math.inf
-
     def _open(self, name: str, at: int) -> _Stream:
-        stream = _Stream(self._stream_rows.take(), at, at + self._limits.idle)
-        self._streams[name] = stream
+        stream = self._streams[name] = _Stream(at, at, row=self._stream_rows.take())
         self._stream_state.open(np.array([stream.row]))
-        heapq.heappush(self._deadlines, (stream.deadline, name))
-        if len(self._deadlines) > 2 * len(self._streams) + 1024:  # mostly of streams that ended
-            self._deadlines = sorted((s.deadline, name) for name, s in self._streams.items())
+        self._silence.begin(name, stream, self._streams)
         return stream
 
     def _close(self, edit: _Edit, place: int, name: str, at: int) -> None:
@@ -311,44 +308,40 @@ class Directory:
         stream.lanes = []
 
     def _sweep(self, edit: _Edit, place: int, now: int) -> None:
-        """End what has been silent for longer than ``idle`` at `now`.
+        """Tell of what has been silent for long at `now`, and end what has been for longer than ``idle``."""
+        for name, at, silent in self._silence.passed(self._streams, now):
+            if silent:
+                self._wait(edit, place, name, at, silent)
+            else:
+                self._give_up(edit, place, name, at)
 
-        A stream that spoke since its deadline was set gets a new one, so each costs one heap
-        operation per ``idle``, not per delta.
-        """
-        idle = self._limits.idle
-        while self._deadlines and self._deadlines[0][0] < now:
-            deadline, name = heapq.heappop(self._deadlines)
-            stream = self._streams.get(name)
-            if stream is None or stream.deadline != deadline:
-                continue
-            if stream.last + idle >= now:
-                stream.deadline = stream.last + idle
-                heapq.heappush(self._deadlines, (stream.deadline, name))
-                continue
-            if not stream.refused:
-                lane = edit.name(Lane(name))
-                reason = f"silent for more than {idle / 1e9:g} s (limits.idle)"
-                edit.insert(place, _ERROR, lane, now, stream=stream.row, text=reason)
-                self._close(edit, place, name, now)
-                edit.insert(place, _END, lane, now, stream=stream.row, finish=Finish.TRUNCATED)
-            del self._streams[name]
+    def _wait(self, edit: _Edit, place: int, name: str, at: int, silent: int) -> None:
+        """Say that a stream has been silent: in the lane that came last, if there is one."""
+        stream = self._streams[name]
+        lane = stream.lanes[-1] if stream.lanes else Lane(name)
+        row = self._rows[lane][0] if stream.lanes else -1
+        text = orjson.dumps({"silent": silent / 1e9, "first": not stream.size}).decode()
+        edit.insert(place, _WAIT, edit.name(lane), at, row=row, stream=stream.row, text=text)
+
+    def _give_up(self, edit: _Edit, place: int, name: str, at: int) -> None:
+        """End a stream that has been silent for longer than ``idle``."""
+        stream = self._streams[name]
+        if not stream.refused:
+            lane = edit.name(Lane(name))
+            reason = f"silent for more than {self._limits.idle / 1e9:g} s (limits.idle)"
+            edit.insert(place, _ERROR, lane, at, stream=stream.row, text=reason)
+            self._close(edit, place, name, at)
+            edit.insert(place, _END, lane, at, stream=stream.row, finish=Finish.TRUNCATED)
+        del self._streams[name]
 
     def dump(self) -> bytes:
         """Open streams with their lanes, and the columns."""
         streams = [
-            [
-                name,
-                s.row,
-                s.last,
-                s.deadline,
-                s.size,
-                s.refused,
-                [[*lane[1:], self._rows[lane][0]] for lane in s.lanes],
-            ]
+            [name, s.opened, s.last, s.size, s.refused, s.since, s.told, s.row,
+             [[*lane[1:], self._rows[lane][0]] for lane in s.lanes]]
             for name, s in self._streams.items()
-        ]
-        head = orjson.dumps({"version": 1, "streams": streams})
+        ]  # fmt: skip
+        head = orjson.dumps({"version": _VERSION, "streams": streams})
         return framed(head, self._lane_state.dump(), self._stream_state.dump())
 
     def load(self, state: bytes) -> None:
@@ -358,17 +351,17 @@ class Directory:
         """
         head, lane_state, stream_state = unframed(state)
         known = orjson.loads(head)
-        if known["version"] != 1:
-            msg = f"directory state of version {known['version']}, this program reads version 1"
+        if known["version"] != _VERSION:
+            msg = f"directory state of version {known['version']}, this program reads version {_VERSION}"
             raise ValueError(msg)
-        for name, row, last, deadline, size, refused, lanes in known["streams"]:
-            stream = _Stream(row, last, deadline, size, refused)
+        for name, opened, last, size, refused, since, told, row, lanes in known["streams"]:
+            stream = _Stream(opened, last, size, refused, since, told, row=row)
             self._streams[name] = stream
             for channel, choice, item, lane_row in lanes:
                 lane = Lane(name, channel, choice, item)
                 self._rows[lane] = lane_row, stream
                 stream.lanes.append(lane)
-        self._deadlines = sorted((s.deadline, name) for name, s in self._streams.items())
+            self._silence.begin(name, stream, self._streams)
         self._lane_rows = _Rows(row for row, _ in self._rows.values())
         self._stream_rows = _Rows(s.row for s in self._streams.values() if not s.refused)
         self._lane_state.load(lane_state)

@@ -77,6 +77,11 @@ class Kind(IntEnum):
     """Something is wrong with this stream. Text: the reason, for a person."""
     END = 6
     """A stream ends; ``finish`` says how."""
+    WAIT = 7
+    """Nothing came of a stream for a while. Never sent by a source: the directory says so, at the very time
+    that a limit is passed, whether a tick, another stream or its own next delta shows it. Text: a JSON object
+    ``{"silent": seconds, "first": whether nothing was said yet}``; no row if there is no lane yet.
+    """
 
 
 class Channel(IntEnum):
@@ -128,6 +133,8 @@ class Reach(IntEnum):
     MOTIF = 5
     ERROR = 6
     """A measurement that a stage cannot use."""
+    LOOP = 7
+    DRIFT = 8
 
 
 class Signal(IntEnum):
@@ -136,7 +143,8 @@ class Signal(IntEnum):
     """
 
     GAP = 0
-    """Seconds since the previous text delta of the lane; the first has none. Per delta."""
+    """Seconds since the previous text delta of the lane; the first has none. NaN where the clock went back.
+    Per delta."""
     LENGTH = 1
     """Characters of the delta. Per delta."""
     LOGPROB = 2
@@ -147,6 +155,22 @@ class Signal(IntEnum):
     """Smoothed share of word n-grams that the lane had not said before, 0 to 1. Per word."""
     INJECTION = 5
     """Probability, by a learned scorer, that the last words try to take a model over. Per word."""
+    LYAPUNOV = 6
+    """Largest Lyapunov exponent of the last samples of another signal, nats a sample: this and the following
+    per sample of that signal, by ``operators.dynamics``. Only where neighbours share more than correlation:
+    noise and pure waves have none."""
+    PERMUTATION = 7
+    """Their permutation entropy, 0 to 1."""
+    COMPLEXITY = 8
+    """Their sample entropy, nats."""
+    DETERMINISM = 9
+    """Share of their recurrent points that stand in diagonal lines, 0 to 1."""
+    LAMINARITY = 10
+    """Share of their recurrent points that stand in vertical lines, 0 to 1."""
+    PATH = 11
+    """Length of their trajectory: the sum of the steps."""
+    VELOCITY = 12
+    """Mean change a sample over them, with its sign."""
 
 
 class Lane(NamedTuple):
@@ -255,6 +279,10 @@ FINDING = np.dtype(
         ("upto", "<i8"),  # the lane's watermark at that very character; 0 but for rules
         ("more", "u1"),  # 1: decided while it was still growing; what follows is another finding
         ("seq", "<i8"),  # from release
+        ("confidence", "<f8"),  # that it is what it says, 0 to 1; 0: not told
+        ("period", "<f8"),  # of a loop in characters, of a regime in samples; 0: none
+        ("copies", "<i4"),  # of a loop so far, the first among them
+        ("wasted", "<i8"),  # tokens of a loop since its first copy ended, estimated from the text
     ]
 )
 VETTED = np.dtype([("delta", "<i4"), ("row", "<i4"), ("upto", "<i8"), ("code", "<i4")])
@@ -320,7 +348,7 @@ _TABLES: tuple[tuple[str, np.dtype[np.void]], ...] = (
 )
 _TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)  # NumPy compares with an int ten times as fast
 _HEAD = struct.Struct("<4sHHqqqIII10I")
-_MAGIC, _VERSION = b"MSPK", 4
+_MAGIC, _VERSION = b"MSPK", 5
 
 
 def empty(dtype: np.dtype[np.void]) -> Table:

@@ -150,9 +150,7 @@ class Release:
             live &= self._streams["unvetted"][judged["stream"]] == 0
         if not shut:
             packet, blocks, before = self._release(packet)
-            for delta, decided, _ in blocks:
-                after = (judged["delta"] > delta) | (judged["decided"] > decided)
-                live &= (judged["stream"] != deltas["stream"][delta]) | (judged["delta"] < delta) | ~after
+            live &= ~_behind(blocks, judged, deltas["stream"])
             self._enter(packet, live, before)
         packet = self._settle(packet)
         return self._number(packet, judged, live)
@@ -326,7 +324,7 @@ class Release:
             return
         leaked = np.zeros(len(findings), np.int64)
         acted = verdicts[np.isin(verdicts["action"], (_REDACT, _BLOCK)) & (verdicts["finding"] >= 0)]
-        for verdict in acted:
+        for verdict in acted[acted["row"] >= 0]:  # a stream may be silent before it has a lane
             finding, row = findings[verdict["finding"]], verdict["row"]
             past = self._lanes["position"][row] if verdict["action"] == _BLOCK else before[verdict["delta"]]
             leaked[verdict["finding"]] = max(min(past, finding["stop"]) - finding["begin"], 0)
@@ -464,6 +462,18 @@ class Release:
 
 
 _JUDGEMENT = np.dtype([("delta", "<i8"), ("stream", "<i4"), ("decided", "<i8"), ("order", "<i8")])
+
+
+def _behind(
+    blocks: Sequence[tuple[int, int, int]], judged: Table, streams: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Which of `judged` were decided behind the block of their stream; a packet may end thousands."""
+    ended = {int(streams[delta]): (delta, decided) for delta, decided, _ in blocks}
+    rows = [ended.get(stream, (_OPEN, _OPEN)) for stream in judged["stream"].tolist()] if ended else []
+    delta, decided = np.array(rows, np.int64).reshape(-1, 2).T if rows else np.full((2, len(judged)), _OPEN)
+    late: NDArray[np.bool_] = judged["delta"] > delta
+    late |= (judged["delta"] == delta) & (judged["decided"] > decided)
+    return late
 
 
 def _judged(table: Table, order: int) -> Table:

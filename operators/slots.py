@@ -27,6 +27,7 @@ from functools import cache
 from typing import Protocol
 
 import bytewax.operators as op
+import numpy as np
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.testing import TestingSink, TestingSource, cluster_main
@@ -37,7 +38,7 @@ from operators.packet import Kind, Packet
 __all__ = ["MAX_SLOTS", "Stage", "affinity_holds", "slot_key", "slot_of", "stage"]
 
 MAX_SLOTS = 64
-_CLOSE = int(Kind.CLOSE)
+_OVER = int(Kind.CLOSE), int(Kind.END)
 _log = logging.getLogger(__name__)
 
 
@@ -152,7 +153,7 @@ class _Slot(StatefulBatchLogic[Packet, Packet, bytes]):
 
 def _rows_only(packet: Packet) -> Packet:
     """What opens and closes in a packet and is to be looked for, without a word of it."""
-    closing = packet.deltas[packet.deltas["kind"] == _CLOSE]
+    closing = packet.deltas[np.isin(packet.deltas["kind"], _OVER)]
     closing["start"] = closing["end"] = 0
     return Packet(
         packet.slot, packet.now, packet.lanes, closing, b"", opened=packet.opened, shapes=packet.shapes

@@ -173,7 +173,8 @@ def samples(deltas: list[tuple[str, int, float]], *, close: bool = True) -> list
     for i, (said, at, logprob) in enumerate(deltas):
         begin, stop = int(ends[i]) - len(said), int(ends[i])
         if i:
-            found.append(Sample(i, 0, begin, stop, stop, max(at - deltas[i - 1][1], 0) / 1e9))
+            gap = at - deltas[i - 1][1]
+            found.append(Sample(i, 0, begin, stop, stop, gap / 1e9 if gap >= 0 else math.nan))
         found.append(Sample(i, 1, begin, stop, stop, len(said)))
         if not math.isnan(logprob):
             found.append(Sample(i, 2, begin, stop, stop, -logprob))

@@ -101,7 +101,7 @@ def measure(
             at, begin, logprob = deltas[i]["at"], deltas[i]["begin"], deltas[i]["logprob"]
             stop = begin + deltas[i]["chars"]
             if lane["heard"]:
-                gap = max(at - lane["last"], 0) * 1e-9
+                gap = (at - lane["last"]) * 1e-9 if at >= lane["last"] else np.nan
                 n = _put(samples, n, i, row, _GAP, begin, stop, stop, gap)
             lane["heard"], lane["last"] = 1, at
             n = _put(samples, n, i, row, _LENGTH, begin, stop, stop, float(stop - begin))

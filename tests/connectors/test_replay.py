@@ -188,6 +188,16 @@ def test_a_line_of_a_timed_recording_that_is_none_is_one_error_and_the_rest_is_p
     assert text_of(said) == "before"
 
 
+def test_a_timed_recording_that_goes_back_in_time_is_told_once_and_played_in_order(tmp_path: Path) -> None:
+    pieces = [chat("abcd").decode()[at : at + 20] for at in range(0, len(chat("abcd")), 20)]
+    times = [0, 5, 3, 4, 6, 1, *([7] * len(pieces))]
+    lines = [_timed({"at": at, "data": piece}) for at, piece in zip(times, pieces, strict=False)]
+    (tmp_path / "t.jsonl").write_bytes(b"".join(lines))
+    (said,) = play(tmp_path / "t.jsonl").values()
+    assert errors_of(said) == ["a timed recording goes back in time: it is played without"]
+    assert text_of(said) == "abcd"
+
+
 def _bad_files() -> Iterator[tuple[str, bytes]]:
     yield "empty", b""
     yield "space", b" \n\n\n"

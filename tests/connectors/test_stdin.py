@@ -6,6 +6,8 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +210,36 @@ def test_an_event_may_be_as_large_as_the_settings_say(pipe: int) -> None:
     said = _Reader(event_bytes=2048).rest()
     assert Kind.ERROR in [kind for _, kind, _, _ in said]
     assert not [text for _, kind, text, _ in said if kind == Kind.TEXT]
+
+
+def test_a_pipe_that_is_silent_gives_the_time(pipe: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stdin, "_TICK", 5_000_000)
+    os.write(pipe, b"now")
+    part: Any = StdinSource("stdin", "00", 0, api="text").build_part("source", "00", None)
+    packets: list[Packet] = []
+    deadline = time.monotonic() + 10
+    while len(packets) < 5:
+        assert time.monotonic() < deadline
+        packets += [packet for _, packet in part.next_batch()]
+    part.close()
+    os.close(pipe)
+    times = [packet.now for packet in packets if not len(packet.deltas)]
+    assert len(times) >= 3
+    assert min(later - sooner for sooner, later in pairwise(times)) >= 5_000_000
+
+
+def test_what_came_at_once_is_not_late_because_it_is_handed_out_in_pieces(pipe: int) -> None:
+    _write(pipe, b"abcdefgh")
+    part: Any = StdinSource("stdin", "00", 0, api="text", chunk=1, batch=3).build_part("source", "00", None)
+    packets: list[Packet] = []
+    with suppress(StopIteration):
+        while True:
+            packets += [packet for _, packet in part.next_batch() if len(packet.deltas)]
+            time.sleep(0.01)
+    part.close()
+    said = [packet for packet in packets if (packet.deltas["kind"] == Kind.TEXT).any()]
+    assert len(said) >= 3
+    assert {int(packet.now) for packet in said[:2]} == {int(said[0].deltas["at"].max())}
 
 
 def test_deltas_carry_the_time_of_day(pipe: int) -> None:

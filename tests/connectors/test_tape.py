@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,6 +248,24 @@ def test_the_clock_goes_on_where_it_was_stopped_for_the_slot_that_had_nothing_to
     assert sorted(second.said[1:]) == [
         (9 * SECOND, "e8"), (10 * SECOND, "e9"), (11 * SECOND, "e10"), (11 * SECOND, "l0"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("speed", [1.0, 4.0])
+def test_a_slot_of_which_nothing_is_due_learns_how_late_it_is(
+    clock: Callable[[float], None], speed: float
+) -> None:
+    part = _source(speed=speed).build_part("source", "00", None)
+    told = []
+    for hundredths in range(200):
+        clock(hundredths / 100)
+        for _, packet in part.next_batch():
+            assert not len(packet.deltas)
+            assert packet.arrived == 0
+            told.append(packet.now)
+    seconds = np.array(told) / SECOND / speed
+    assert seconds[0] == pytest.approx(0.25)
+    assert np.diff(seconds) == pytest.approx(0.25)
+    assert len(told) == 7
 
 
 def test_without_a_speed_everything_is_due_and_packets_are_as_large_as_the_batch() -> None:

@@ -99,9 +99,8 @@ class Script:
             for match, decided in sorted(done, key=lambda p: (min(p.decided, now + over), p.match.code)):
                 known = min(decided, now + over)
                 upto = now if over else mark(plan, known)
-                findings.append(
-                    (i, row, Reach.RULE, match.code, 1.0, match.begin, match.stop, known, upto, match.more, 0)
-                )
+                place = match.begin, match.stop, known, upto
+                findings.append((i, row, Reach.RULE, match.code, 1.0, *place, match.more, 0, 0.0, 0.0, 0, 0))
         return packet.having(
             findings=joined(packet.findings, np.array(findings, FINDING)), vetted=np.array(vetted, VETTED)
         )

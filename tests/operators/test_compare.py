@@ -163,7 +163,7 @@ def test_the_alignment_of_series_is_a_path_of_that_distance(
     assert path[0] == [0, 0]
     assert path[-1] == [len(x) - 1, len(y) - 1]
     assert all((k - i, m - j) in {(0, 1), (1, 0), (1, 1)} for (i, j), (k, m) in pairwise(path))
-    assert sum((x[i] - y[j]) ** 2 for i, j in path) == pytest.approx(found.distance, abs=1e-9)
+    assert sum((x[i] - y[j]) ** 2 for i, j in path) == pytest.approx(found.distance, rel=1e-12, abs=1e-9)
 
 
 @given(PAIRS, st.sampled_from(["lcs", "indel"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from operators.packet import Delta, Finish, Kind, Packet, pack
 from tests.stages import CUTS, END, START, TEXT, Said, lane_of, run, whole
 
 SMALL = Limits(delta_bytes=6, stream_bytes=16, stream_lanes=2, idle=100)
+WAITING = replace(SMALL, first=(20, 60), later=(30, 90, 101))
 CLOSE, ERROR, NOTE, USAGE = Kind.CLOSE, Kind.ERROR, Kind.NOTE, Kind.USAGE
 
 
@@ -51,7 +54,7 @@ def short(said: list[Said], limits: Limits = SMALL) -> list[tuple[str, str]]:
 @given(_speech(), CUTS, st.sets(st.integers(0, 8)))
 def test_neither_packets_nor_a_restart_show(said: list[Said], cuts: list[int], reload: set[int]) -> None:
     def make() -> list[Any]:
-        return [Directory(SMALL)]
+        return [Directory(WAITING)]
 
     assert told(run(make, said, cuts, reload)) == told(run(make, said))
 
@@ -61,7 +64,7 @@ def test_neither_packets_nor_a_restart_show(said: list[Said], cuts: list[int], r
 def test_a_row_means_one_thing_in_a_packet_and_until_its_close(said: list[Said], cuts: list[int]) -> None:
     rows: dict[int, Any] = {}
     streams: dict[int, str] = {}
-    for packet in run(lambda: [Directory(SMALL)], said, cuts):
+    for packet in run(lambda: [Directory(WAITING)], said, cuts):
         opened = packet.opened["row"].tolist()
         assert len(set(opened)) == len(opened)
         assert not set(opened) & set(rows), "reused while open, or in the packet in which it closed"
@@ -72,7 +75,8 @@ def test_a_row_means_one_thing_in_a_packet_and_until_its_close(said: list[Said],
             if delta["kind"] == START:
                 assert delta["stream"] not in streams
                 streams[delta["stream"]] = name.stream
-            assert (delta["kind"] in (TEXT, NOTE, CLOSE)) == (delta["row"] >= 0)
+            if delta["kind"] != Kind.WAIT:
+                assert (delta["kind"] in (TEXT, NOTE, CLOSE)) == (delta["row"] >= 0)
             if delta["row"] >= 0:
                 assert rows[delta["row"]] == name
             assert delta["stream"] >= 0 or delta["kind"] == ERROR
@@ -217,6 +221,90 @@ def test_an_empty_packet_sweeps_too() -> None:
     assert [kind for _, kind, *_ in told([stage.update(pack(0, [], now=101))])] == ["ERROR", "END"]
 
 
+@settings(max_examples=300, deadline=None)
+@given(_speech(), st.lists(st.integers(0, 900), max_size=12))
+def test_ticks_change_nothing_but_when_it_is_told(said: list[Said], ticks: list[int]) -> None:
+    stage, packets = Directory(WAITING), []
+    end = max((delta.at for _, delta in said), default=0)
+    events = [(delta.at, 0, [(name, delta)]) for name, delta in said]
+    for now, _, one in sorted(
+        [*events, *((tick, 1, []) for tick in ticks if tick <= end)], key=lambda e: e[:2]
+    ):
+        packets.append(stage.update(pack(0, one, now=now)))
+    assert told(packets) == told(run(lambda: [Directory(WAITING)], said))
+
+
+def silences(said: list[Said], now: int) -> list[tuple[str, int, str]]:
+    """Stream, time and text of every WAIT, the slot's time running up to `now`."""
+    stage = Directory(WAITING)
+    heard = told([stage.update(pack(0, said, now=0)), stage.update(pack(0, [], now=now))])
+    return [(lane.stream, at, text) for lane, kind, _, _, _, at, _, text in heard if kind == "WAIT"]
+
+
+def test_a_silent_stream_is_told_of_at_each_limit_as_of_its_time() -> None:
+    start, text = Delta(START, "{}", at=0), Delta(TEXT, "a", at=10)
+    first, second = '{"silent":2e-8,"first":true}', '{"silent":6e-8,"first":true}'
+    assert silences([("s", start)], 20) == []
+    assert silences([("s", start)], 21) == [("s", 20, first)]
+    assert silences([("s", start)], 500) == [("s", 20, first), ("s", 60, second)]
+    later = [(40, '{"silent":3e-8,"first":false}'), (100, '{"silent":9e-8,"first":false}')]
+    assert silences([("s", start), ("s", text)], 105) == [("s", at, said) for at, said in later]
+    again = [*later[:1], (75, later[0][1])]
+    assert silences([("s", start), ("s", text), ("s", Delta(TEXT, "b", at=45))], 80) == [
+        ("s", at, said) for at, said in again
+    ]
+    both = silences([("s", start), ("t", Delta(START, "{}", at=5)), ("s", text)], 66)
+    assert [(name, at) for name, at, _ in both] == [("t", 25), ("s", 40), ("t", 65)]
+
+
+def test_who_is_over_or_refused_is_not_waited_for() -> None:
+    over = [("s", Delta(START, "{}", at=0)), ("s", Delta(END, at=5))]
+    assert silences(over, 500) == []
+    refused = [("s", Delta(START, "{}", at=0)), ("s", Delta(TEXT, "seven77", at=5))]
+    assert silences(refused, 500) == []
+
+
+def test_a_wait_stands_in_a_lane_if_there_is_one() -> None:
+    stage = Directory(WAITING)
+    stage.update(pack(0, [("s", Delta(START, "{}", at=0))], now=0))
+    packet = stage.update(pack(0, [], now=30))
+    (wait,) = packet.deltas
+    assert (wait["row"], wait["stream"], len(packet.opened)) == (-1, 0, 0)
+    packet = stage.update(pack(0, [("s", Delta(TEXT, "a", item=1, at=31))], now=31))
+    packet = stage.update(pack(0, [], now=62))
+    assert packet.deltas["row"].tolist() == [0]
+    assert not len(packet.opened)
+
+
+def test_a_run_with_other_limits_tells_by_these() -> None:
+    before, after = Directory(SMALL), Directory(WAITING)
+    before.update(pack(0, [("s", Delta(START, "{}", at=0)), ("s", Delta(TEXT, "a", at=10))], now=10))
+    after.load(before.dump())
+    heard = [after.update(pack(0, [], now=now)) for now in (40, 41, 105)]
+    assert [[at for *_, at, _, _ in told([packet])] for packet in heard] == [[], [40], [100]]
+    again = Directory(replace(SMALL, later=(50,)))
+    again.load(after.dump())
+    assert [kind for _, kind, *_ in told([again.update(pack(0, [], now=109))])] == []
+
+
+def test_a_wait_takes_no_room_among_the_lanes() -> None:
+    stage = Directory(replace(WAITING, stream_lanes=1))
+    stage.update(pack(0, [("s", Delta(START, "{}", at=0))], now=50))
+    packet = stage.update(pack(0, [("s", Delta(TEXT, "a", channel=1, at=51))], now=51))
+    assert [kind for _, kind, *_ in told([packet])] == ["TEXT"]
+
+
+def test_a_stream_is_looked_at_once_in_the_shortest_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Directory(Limits(later=(10**9,)))
+    looks = []
+    real = stage._silence._due
+    monkeypatch.setattr(stage._silence, "_due", lambda stream: looks.append(1) or real(stream))
+    said = [("s", Delta(START, "{}", at=0)), *(("s", Delta(TEXT, "x", at=at * 10**7)) for at in range(1000))]
+    for piece in pairwise(range(0, 1002, 7)):
+        stage.update(pack(0, said[slice(*piece)], now=said[piece[1] - 1][1].at))
+    assert 5 <= len(looks) <= 12
+
+
 def test_short_streams_leave_nothing_behind() -> None:
     stage = Directory()
     fresh = len(stage.dump())
@@ -225,14 +313,14 @@ def test_short_streams_leave_nothing_behind() -> None:
         assert packet.opened["row"].tolist() == [0]
     assert len(stage.dump()) == fresh
     assert len(stage._lane_state) == len(stage._stream_state) == 16
-    assert len(stage._deadlines) < 1100
+    assert len(stage._silence) < 1100
     assert not stage._rows
 
 
 def test_state_of_another_version_is_refused() -> None:
     dump = Directory().dump()
     with pytest.raises(ValueError, match="directory state of version 9"):
-        Directory().load(dump.replace(b'"version":1', b'"version":9', 1))
+        Directory().load(dump.replace(b'"version":2', b'"version":9', 1))
 
 
 def test_a_packet_from_another_process_is_left_as_it_was() -> None:

@@ -216,7 +216,7 @@ def test_a_finding_names_its_code_and_kind_and_comes_with_the_close_at_the_lates
     said = told([np.array([5.0, 0.0, 0.0, 2.0])])
     (packet,) = packets(said, [])
     (found,) = Dtw([PEAK, WORD, STEP]).update(packet).findings
-    assert found.item() == (len(said) - 1, 0, Reach.DTW, 7, 0.0, 6, 12, 12, 0, 0, 0)
+    assert found.item() == (len(said) - 1, 0, Reach.DTW, 7, 0.0, 6, 12, 12, 0, 0, 0, 0.0, 0.0, 0, 0)
 
 
 def test_findings_stay_in_the_order_of_their_deltas_behind_those_already_there() -> None:

@@ -125,7 +125,7 @@ def test_a_finding_names_its_code_and_kind_and_comes_with_the_close_at_the_lates
     (finding,) = packet.findings
     close = int(np.flatnonzero(packet.deltas["kind"] == Kind.CLOSE)[0])
     row = int(packet.deltas["row"][close])
-    assert finding.item() == (close, row, Reach.EDIT, 7, 1.0, 4, 14, 14, 0, 0, 0)
+    assert finding.item() == (close, row, Reach.EDIT, 7, 1.0, 4, 14, 14, 0, 0, 0, 0.0, 0.0, 0, 0)
 
 
 def test_findings_stay_in_the_order_of_their_deltas_behind_those_already_there() -> None:

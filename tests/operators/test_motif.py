@@ -89,10 +89,10 @@ def test_a_finding_names_its_code_and_kind_and_when_it_was_decided() -> None:
     words = [1, 2, 3, 9, 1, 2, 3]
     (packet,) = spoken(lane([*words, 8]), [])
     (found,) = Motif(7, *SHAPE).update(packet).findings
-    assert found.item() == (7, 0, Reach.MOTIF, 7, 2.0, 20, 35, 41, 0, 0, 0)
+    assert found.item() == (7, 0, Reach.MOTIF, 7, 2.0, 20, 35, 41, 0, 0, 0, 0.0, 0.0, 0, 0)
     (packet,) = spoken(lane(words), [])
     (found,) = Motif(7, *SHAPE).update(packet).findings
-    assert found.item() == (7, 0, Reach.MOTIF, 7, 2.0, 20, 35, 35, 0, 0, 0)
+    assert found.item() == (7, 0, Reach.MOTIF, 7, 2.0, 20, 35, 35, 0, 0, 0, 0.0, 0.0, 0, 0)
 
 
 def test_the_last_words_of_a_lane_may_come_with_its_close() -> None:

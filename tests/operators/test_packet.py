@@ -87,8 +87,8 @@ def test_every_cut_packet_is_refused() -> None:
 
 def test_another_version_is_refused_by_name() -> None:
     data = full().to_bytes()
-    with pytest.raises(ValueError, match="packet version 5, this program reads version 4"):
-        Packet.from_bytes(data[:4] + struct.pack("<H", 5) + data[6:])
+    with pytest.raises(ValueError, match="packet version 6, this program reads version 5"):
+        Packet.from_bytes(data[:4] + struct.pack("<H", 6) + data[6:])
     with pytest.raises(ValueError, match="must begin with b'MSPK'"):
         Packet.from_bytes(b"MSPX" + data[4:])
 

@@ -33,9 +33,8 @@ class Meter:
                 value = int(text) / 10 if text.isdigit() else math.nan
                 stop = delta["begin"] + 1
                 samples += [(i, delta["row"], signal, delta["begin"], stop, stop, value) for signal in (4, 0)]
-                findings += [(i, delta["row"], Reach.RULE, c, 1.0, 0, 1, stop, 0, 0, 0) for c in range(5)] * (
-                    text == "7"
-                )
+                rest = 0, 1, stop, 0, 0, 0, 0.0, 0.0, 0, 0
+                findings += [(i, delta["row"], Reach.RULE, c, 1.0, *rest) for c in range(5)] * (text == "7")
         return packet.having(
             samples=np.array(samples, SAMPLE), findings=joined(packet.findings, np.array(findings, FINDING))
         )
