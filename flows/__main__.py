@@ -1,5 +1,5 @@
 """The ``midstream`` command: run a job, replay recordings, scan one text, look at rules and audit records,
-compare two sequences.
+compare two sequences, study one series.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from flows import audits, listing, policies
 from flows.comparing import compare
 from flows.inflight import flow
 from flows.settings import Settings, load, secret
+from flows.study import study
 from operators.slots import affinity_holds
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(audits.app, name="audit")
 app.command()(compare)
+app.command()(study)
 
 _UNSEEN, _WRONG, _BLOCKED = 1, 2, 3
 _RECOVERY_PARTS = 4

@@ -71,4 +71,4 @@ def _integrated(flow: Callable[[Series], Series], n: int, step: float, inner: fl
             c = flow(v + h / 2 * b)
             v = v + h / 6 * (a + 2 * b + 2 * c + flow(v + h * c))
         out[i] = v[0]
-    return out
+    return out[first:]

@@ -2,7 +2,8 @@
 
 Strategy. A ring per lane, one pass over the samples of a packet. When a lane is due, its window is
 copied out oldest first, so that what looks at it needs to know neither of rings nor of lanes. Counting
-is per lane and sample: how samples are cut into packets changes nothing.
+is per lane and sample: how samples are cut into packets changes nothing. Where a window begins in the
+text is asked of its first sample only, and those are known beforehand, so no other sample keeps it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def attractor_update(
         finite is no measurement and is passed over.
     every : int
         Samples from one window to the next; the first is due when the ring is full.
-    ring, ring_begin, seen : float64[rows, window], int64[rows, window], int64[rows]
-        The last samples of each lane and how many it had. Modified.
+    ring, ring_begin, seen : float64[rows, window], int64[rows, (window - 1) // every + 1], int64[rows]
+        The last samples of each lane, where each of them began whose number is a multiple of `every`, and
+        how many samples it had. Modified.
     windows, places, window_begins : float64[n, window], int64[n], int64[n]
         Windows that are due, oldest sample first; the sample that completed each, and the first
         character it covers. Modified.
@@ -53,20 +55,22 @@ def attractor_update(
     O(1) a sample and O(window) a window, no allocation.
     """
     size = ring.shape[1]
+    kept = ring_begin.shape[1]
     count = 0
     for k in range(len(rows)):
         if not np.isfinite(values[k]):
             continue
         row = rows[k]
-        at = seen[row] % size
-        ring[row, at] = values[k]
-        ring_begin[row, at] = begins[k]
-        seen[row] += 1
-        if seen[row] >= size and (seen[row] - size) % every == 0:
-            oldest = seen[row] % size
+        number = seen[row]
+        ring[row, number % size] = values[k]
+        if number % every == 0:
+            ring_begin[row, number // every % kept] = begins[k]
+        seen[row] = number + 1
+        first = number + 1 - size
+        if first >= 0 and first % every == 0:
             for i in range(size):
-                windows[count, i] = ring[row, (oldest + i) % size]
+                windows[count, i] = ring[row, (first + i) % size]
             places[count] = k
-            window_begins[count] = ring_begin[row, oldest]
+            window_begins[count] = ring_begin[row, first // every % kept]
             count += 1
     return count

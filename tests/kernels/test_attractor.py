@@ -21,7 +21,7 @@ def test_windows_are_the_last_samples_of_each_lane(
     n = len(said)
     rows = np.array([row for row, _ in said], np.int32)
     values = np.array([value for _, value in said], np.float64)
-    ring = np.zeros((3, size)), np.zeros((3, size), np.int64), np.zeros(3, np.int64)
+    ring = np.zeros((3, size)), np.zeros((3, (size - 1) // every + 1), np.int64), np.zeros(3, np.int64)
     windows, places, begins = np.empty((n, size)), np.empty(n, np.int64), np.empty(n, np.int64)
     count = attractor_update(rows, values, np.arange(n) * 10, every, *ring, windows, places, begins)
     expected = []
