@@ -21,6 +21,7 @@ import timeit
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -38,7 +39,7 @@ from flows.judgement import Judgement
 from operators.directory import Directory, Limits
 from operators.features import Features
 from operators.packet import Delta, Kind, Packet, pack
-from operators.slots import slot_key
+from operators.slots import Stage, slot_key
 
 SLOTS = 8
 Reads = list[tuple[str, bytes]]
@@ -69,13 +70,20 @@ def decoded(reads: Reads, batch: int) -> Iterator[list[tuple[str, Delta]]]:
         yield said
 
 
+def stages(judgement: Judgement) -> list[Stage]:
+    """All stages of the main job, in order."""
+    analyses = [make() for _, make in judgement.analyses]
+    return [
+        Directory(), judgement.gate(), Features(), *analyses, judgement.policy(), judgement.release(),
+    ]  # fmt: skip
+
+
 def split(slots: list[Reads], batch: int, judgement: Judgement) -> dict[str, float]:
     """Seconds in each part, one slot after the other, no engine."""
     spent: dict[str, float] = defaultdict(float)
     encoder = NdjsonEncoder(judgement.names, judgement.reasons)
     for slot, reads in enumerate(slots):
-        made = (Directory(), judgement.gate(), Features(), judgement.dtw(), judgement.attractor(),
-                judgement.policy(), judgement.release())  # fmt: skip
+        made = stages(judgement)
         source = decoded(reads, batch)
         while True:
             began = time.perf_counter()
@@ -98,10 +106,9 @@ def split(slots: list[Reads], batch: int, judgement: Judgement) -> dict[str, flo
 
 def state_bytes(judgement: Judgement) -> dict[str, int]:
     """Bytes of state that one open lane takes in each stage; the policy and the directory take a few."""
-    made = {
-        "gate": judgement.gate(), "features": Features(), "dtw": judgement.dtw(),
-        "attractor": judgement.attractor(), "policy": judgement.policy(), "release": judgement.release(),
-    }  # fmt: skip
+    analyses = {step: make() for step, make in judgement.analyses}
+    made: dict[str, Any] = {"gate": judgement.gate(), "features": Features(), **analyses}
+    made |= {"policy": judgement.policy(), "release": judgement.release()}
     sizes = {name: stage.state_bytes for name, stage in made.items()}
     return sizes | {"all": sum(sizes.values())}
 
@@ -110,11 +117,7 @@ def crowd(judgement: Judgement, streams: int) -> tuple[float, float, int]:
     """Open `streams` streams, say 20 tokens in each by turns, end none: MiB, deltas a second, bytes
     dumped.
     """
-    made = [
-        [Directory(), judgement.gate(), Features(), judgement.dtw(), judgement.attractor(),
-         judgement.policy(), judgement.release()]
-        for _ in range(SLOTS)
-    ]  # fmt: skip
+    made = [stages(judgement) for _ in range(SLOTS)]
     names = [[f"c{i}" for i in range(slot, streams, SLOTS)] for slot in range(SLOTS)]
     said = 0
     before, began = _resident(), time.perf_counter()

@@ -141,9 +141,7 @@ class _Screen:
                 kind = Reach(int(finding["kind"])).name.lower()
                 where = f"{Channel(lane.channel).name.lower()} {finding['begin']}:{finding['stop']}"
                 name, _ = packet.meaning(int(finding["code"]), self._names, self._reasons)
-                lines.append(
-                    _line(kind, "blue", lane.stream, f"{name} ", f"({where}) {_strength(finding)}")
-                )
+                lines.append(_line(kind, "blue", lane.stream, f"{name} ", f"({where}) {_strength(finding)}"))
         return lines
 
     def _outcomes(self, packet: Packet) -> list[Text]:

@@ -13,6 +13,10 @@ from operators.attractor import Regime
 
 __all__ = [
     "ActionName",
+    "ChangeEntry",
+    "DynamicsEntry",
+    "LoopEntry",
+    "MeasureName",
     "MotifEntry",
     "PackFile",
     "PatternEntry",
@@ -22,13 +26,20 @@ __all__ = [
     "RegimeEntry",
     "RuleEntry",
     "ThresholdEntry",
+    "WaitEntry",
 ]
 
-ActionName = Literal["allow", "warn", "redact", "steer", "block", "would_redact", "would_block"]
+ActionName = Literal["allow", "warn", "redact", "steer", "block", "stop", "would_redact", "would_block"]
+"""``stop`` is ``block``, of something that has no text to keep back: the stream ends there."""
 KindName = Literal["personal", "secret", "injection", "exfiltration", "tool", "markup", "custom"]
 SeverityName = Literal["low", "medium", "high", "critical"]
 MaskName = Literal["label", "stars", "last4", "hash"]
 SignalName = Literal["gap", "length", "logprob", "surprisal", "novelty", "injection"]
+MeasureName = Literal[
+    "lyapunov", "permutation", "complexity", "determinism", "laminarity", "path", "velocity"
+]
+SeriesName = Literal[SignalName, MeasureName]
+MethodName = Literal["cusum", "page_hinkley", "adwin", "bocpd"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
@@ -80,17 +91,18 @@ class RuleEntry(_Entry):
 class ThresholdEntry(_Entry):
     """``[[thresholds]]``: a limit on a signal."""
 
-    signal: SignalName
+    signal: SeriesName
     """``logprob`` is in nats of surprise: the logarithm that the provider sends, without its minus."""
     above: Annotated[float, Field(gt=float("-inf"))] = float("inf")
     below: Annotated[float, Field(lt=float("inf"))] = float("-inf")
-    after: int = 0
+    after: Annotated[int, Field(ge=0, le=10**12)] = 0
+    """Characters of the lane that must have passed."""
 
 
 class PatternEntry(_Entry):
     """``[[patterns]]``: a shape to find in a signal."""
 
-    signal: SignalName
+    signal: SeriesName
     """As of a threshold."""
     values: Annotated[tuple[float, ...], Field(max_length=4096)] = ()
     file: str = ""
@@ -151,10 +163,52 @@ class MotifEntry(_Entry):
     """The last words that are looked at."""
 
 
+class LoopEntry(_Entry):
+    """``[[loops]]``: a text, or tool calls, that go round: what is said about it from when on."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """That it is a loop, and not a table, a list or data."""
+    copies: Annotated[int, Field(ge=3, le=100_000)] = 3
+    """How often it was said."""
+    wasted: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """Tokens said since its first copy ended."""
+
+
+class ChangeEntry(_Entry):
+    """``[[changes]]``: a signal that is not what it was."""
+
+    signal: SeriesName
+    method: MethodName = "cusum"
+    false_alarm: Annotated[float, Field(ge=1e-6, le=1e-3)] = 1e-4
+    """Alarms a sample where nothing changes."""
+    direction: Literal["up", "down", "both"] = "both"
+    reference: Annotated[int, Field(ge=8, le=1024)] = 32
+    """Samples that tell what is usual."""
+
+
+class WaitEntry(_Entry):
+    """``[[waits]]``: a stream that says nothing, told of while it does."""
+
+    after: Annotated[float, Field(ge=0.1, le=1e6, allow_inf_nan=False)]
+    """Seconds."""
+    first: bool = False
+    """After its start, before it said anything; else after it spoke."""
+
+
+class DynamicsEntry(_Strict):
+    """``[dynamics]``: of which signal the measures are taken that thresholds and patterns look at."""
+
+    signal: SignalName
+    window: Annotated[int, Field(ge=32, le=4096)] = 256
+    """Samples that they are of."""
+    dim: Annotated[int, Field(ge=1, le=10)] = 3
+    lag: Annotated[int, Field(ge=1, le=64)] = 1
+
+
 class RegimeEntry(_Strict):
     """``[regimes]``: which signal is classified, how often, and what to do about a regime."""
 
-    signal: SignalName
+    signal: SeriesName
     window: Annotated[int, Field(ge=32, le=4096)] = 128
     every: Annotated[int, Field(ge=1, le=4096)] = 32
     actions: Mapping[Regime, ActionName] = {}
@@ -172,6 +226,10 @@ class PolicyFile(_Strict):
     references: tuple[ReferenceEntry, ...] = ()
     phrases: tuple[PhraseEntry, ...] = ()
     motifs: MotifEntry | None = None
+    loops: tuple[LoopEntry, ...] = ()
+    changes: tuple[ChangeEntry, ...] = ()
+    waits: tuple[WaitEntry, ...] = ()
+    dynamics: DynamicsEntry | None = None
     regimes: RegimeEntry | None = None
     actions: Mapping[str, ActionName] = {}
     """Other actions for things by name: ``email = "block"``."""

@@ -12,6 +12,8 @@
           │
        scorer        how much the last words sound like an injection (if the policy asks)
           │
+      dynamics       how a signal moves, sample by sample (if the policy asks)
+          │
          dtw         known shapes in a signal
           │
       attractor      what regime a signal is in
@@ -19,6 +21,10 @@
     words lcs motif  texts that are repeated, others' or its own (if the policy asks)
           │
          edit        phrases with errors in them (if the policy asks)
+          │
+         loop        texts and tool calls that go round
+          │
+        drift        signals that are not what they were; streams that say nothing
           │
        policy        what to do about all that
           │
@@ -45,7 +51,7 @@ from flows.ends import Keyed
 from flows.judgement import Judgement
 from flows.settings import Settings, load, secret
 from flows.start import compiling, patience, warm
-from operators.directory import Directory, Limits
+from operators.directory import Limits
 from operators.features import Features
 from operators.slots import stage
 
@@ -64,7 +70,7 @@ def inflight(
     flow = Dataflow("inflight")
     packets = op.input("source", flow, source)
     # (slot, Packet)
-    packets = stage("directory", packets, lambda: Directory(limits))
+    packets = stage("directory", packets, lambda: judgement.directory(limits))
     packets = stage("gate", packets, judgement.gate)
     packets = stage("features", packets, Features)
     for step, analysis in judgement.analyses:
@@ -92,4 +98,5 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
     source, total = ends.source(settings, orders.reader(judgement))
     sink = ends.sink(settings, judgement.names, judgement.reasons, tally, total)
     limits, record_key = settings.limits.of_a_stream(), secret(settings.audit.key)
+    judgement.directory(limits)  # what is wrong with the two together is said here, not by a worker
     return inflight(source, sink, judgement, limits, ends.record(settings), record_key)

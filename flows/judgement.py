@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, get_args
 
 import orjson
 
 from flows import cache
 from flows.entries import (
     ActionName,
+    ChangeEntry,
+    DynamicsEntry,
+    LoopEntry,
+    MeasureName,
     MotifEntry,
     PatternEntry,
     PhraseEntry,
@@ -27,14 +31,19 @@ from flows.entries import (
     RegimeEntry,
     RuleEntry,
     ThresholdEntry,
+    WaitEntry,
 )
 from operators.attractor import Attractor, Regime
 from operators.audit import Audit
 from operators.automaton import Automaton, Rule
+from operators.directory import Directory, Limits
+from operators.drift import Change, Drift, Wait
 from operators.dtw import Dtw, Pattern
+from operators.dynamics import Dynamics
 from operators.edit import Edit, Phrase
 from operators.gate import Gate
 from operators.lcs import Lcs, Reference
+from operators.loop import Loop, Watch
 from operators.masks import Style
 from operators.motif import Motif
 from operators.packet import Action, Shape, Signal
@@ -47,20 +56,41 @@ from operators.words import Words
 
 __all__ = ["Judgement"]
 
-_ACTIONS = {action.name.lower(): action for action in Action}
+_ACTIONS = {action.name.lower(): action for action in Action} | {"stop": Action.BLOCK}
 _SIGNALS = {signal.name.lower(): signal for signal in Signal}
 _STYLES = {style.name.lower(): int(style) for style in Style}
 _SEVERITIES = {"low": 0, "medium": 1, "high": 2, "critical": 3}
-_MONITORED: Mapping[ActionName, ActionName] = {"redact": "would_redact", "block": "would_block"}
+_MONITORED: Mapping[ActionName, ActionName] = {
+    "redact": "would_redact",
+    "block": "would_block",
+    "stop": "would_block",
+}
 _UNDECIDED, _UNMEASURED = "undecided", "unmeasured"
 
 
 class Analysis(Stage, Protocol):
-    """A stage that compiles its kernels when it is told to."""
+    """A stage that compiles its kernels when it is told to, and knows what a lane costs it."""
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of state per open lane."""
+        ...
 
     def warm(self) -> None:
         """Compile, so that no token pays for it. Changes no state."""
         ...
+
+
+_Named = (
+    ThresholdEntry
+    | PatternEntry
+    | ReferenceEntry
+    | PhraseEntry
+    | MotifEntry
+    | LoopEntry
+    | ChangeEntry
+    | WaitEntry
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +103,10 @@ class Judgement:
     references: tuple[ReferenceEntry, ...] = ()
     phrases: tuple[PhraseEntry, ...] = ()
     motifs: MotifEntry | None = None
+    loops: tuple[LoopEntry, ...] = ()
+    changes: tuple[ChangeEntry, ...] = ()
+    waits: tuple[WaitEntry, ...] = ()
+    dynamics: DynamicsEntry | None = None
     regimes: RegimeEntry | None = None
     overrides: Mapping[str, ActionName] = field(default_factory=dict)
     monitor: bool = False
@@ -84,10 +118,11 @@ class Judgement:
     @property
     def _analyses(
         self,
-    ) -> tuple[ThresholdEntry | PatternEntry | ReferenceEntry | PhraseEntry | MotifEntry, ...]:
+    ) -> tuple[_Named, ...]:
         """Whatever has a name, a description and an action, but for rules."""
         motifs = (self.motifs,) if self.motifs else ()
-        return (*self.thresholds, *self.patterns, *self.references, *self.phrases, *motifs)
+        found = (*self.thresholds, *self.patterns, *self.references, *self.phrases, *motifs)
+        return (*found, *self.loops, *self.changes, *self.waits)
 
     @cached_property
     def _codes(self) -> dict[str, int]:
@@ -133,17 +168,29 @@ class Judgement:
         return masks + [""] * (len(self._table) - len(masks))
 
     @property
+    def _signals(self) -> set[str]:
+        """The signals that anything in it looks at."""
+        found: set[str] = {entry.signal for entry in self.thresholds}
+        found |= {entry.signal for entry in self.patterns} | {entry.signal for entry in self.changes}
+        return found | {entry.signal for entry in (self.regimes, self.dynamics) if entry}
+
+    @property
     def scores(self) -> bool:
         """Whether anything in it looks at the learned signal."""
-        signals = {entry.signal for entry in self.thresholds} | {entry.signal for entry in self.patterns}
-        return "injection" in signals or (self.regimes is not None and self.regimes.signal == "injection")
+        return "injection" in self._signals
+
+    @property
+    def _measures(self) -> list[int]:
+        """The measures of the dynamics that anything in it looks at."""
+        return sorted(int(_SIGNALS[name]) for name in self._signals & set(get_args(MeasureName)))
 
     @cached_property
     def fingerprint(self) -> str:
         """What all this comes down to, in 16 hexadecimal digits: another policy has another. The key of the
         hashes is no part of it.
         """
-        parts = [*self.entries, *self._analyses, *([self.regimes] if self.regimes else [])]
+        wholes = [entry for entry in (self.regimes, self.dynamics) if entry]
+        parts = [*self.entries, *self._analyses, *wholes]
         said = [part.model_dump(mode="json") for part in parts]
         acted = [self.names, self.actions, self.fail_open]
         return hashlib.sha256(orjson.dumps([said, acted], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
@@ -183,14 +230,49 @@ class Judgement:
         """
         asked: list[tuple[str, object, Callable[[], Analysis]]] = [
             ("scorer", self.scores, Scorer),
+            ("dynamics", self.dynamics or self._measures, self.measuring),
             ("dtw", True, self.dtw),
             ("attractor", self.regimes, self.attractor),
             ("words", self.references or self.motifs, Words),
             ("lcs", self.references, self.lcs),
             ("motif", self.motifs, self.motif),
             ("edit", self.phrases, self.edit),
+            ("loop", self.loops, self.loop),
+            ("drift", self.changes or self.waits, self.drift),
         ]
         return [(step, make) for step, wanted, make in asked if wanted]
+
+    def directory(self, limits: Limits) -> Directory:
+        """What gives out rows and tells of silence; `limits` are those of a stream.
+
+        :raises ValueError: If a silence would outlast the stream.
+        """
+        for each in self.waits:
+            if each.after * 1e9 >= limits.idle:
+                idle = f"after {limits.idle / 1e9:g} s (limits.idle) a stream is over"
+                msg = f"waits {each.name!r}: {idle}: {each.after:g} s is never reached"
+                raise ValueError(msg)
+        first, later = (
+            tuple(sorted({round(each.after * 1e9) for each in self.waits if each.first == first}))
+            for first in (True, False)
+        )
+        return Directory(replace(limits, first=first, later=later))
+
+    def measuring(self) -> Dynamics:
+        """What keeps the measures up that anything looks at.
+
+        :raises ValueError: If there is no signal to take them of, or nothing that looks at them.
+        """
+        if self.dynamics is None:
+            name = Signal(self._measures[0]).name.lower()
+            msg = f"something looks at {name!r}: [dynamics] must say of which signal it is taken"
+            raise ValueError(msg)
+        if not self._measures:
+            msg = f"nothing looks at what [dynamics] measures: {', '.join(get_args(MeasureName))}"
+            raise ValueError(msg)
+        dynamics = self.dynamics
+        signal = int(_SIGNALS[dynamics.signal])
+        return Dynamics(signal, self._measures, dynamics.window, dynamics.dim, dynamics.lag)
 
     def dtw(self) -> Dtw:
         """A matcher of all patterns."""
@@ -240,6 +322,25 @@ class Judgement:
             raise ValueError(msg)
         motifs = self.motifs
         return Motif(self._codes[motifs.name], motifs.words, motifs.times, motifs.window)
+
+    def loop(self) -> Loop:
+        """What tells that a lane goes round."""
+        return Loop(
+            [Watch(e.name, self._codes[e.name], e.confidence, e.copies, e.wasted) for e in self.loops]
+        )
+
+    def drift(self) -> Drift:
+        """What tells that a signal changed, and that nothing comes."""
+        return Drift(
+            [
+                Change(
+                    e.name, self._codes[e.name], int(_SIGNALS[e.signal]), e.method, e.false_alarm,
+                    e.direction, e.reference,
+                )
+                for e in self.changes
+            ],
+            [Wait(e.name, self._codes[e.name], e.after, e.first) for e in self.waits],
+        )  # fmt: skip
 
     def attractor(self) -> Attractor:
         """A classifier of regimes, where the policy wants one.

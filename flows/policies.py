@@ -73,7 +73,8 @@ def _judgement(file: PolicyFile, path: str, mask_key: bytes, fail_open: bool) ->
         tuple(one for entry in file.patterns for one in beside.patterns_of(entry, path)),
         tuple(beside.reference(entry, path) for entry in file.references),
         tuple(beside.phrases(entry, path) for entry in file.phrases),
-        file.motifs, file.regimes, file.actions, file.monitor, mask_key, fail_open,
+        file.motifs, file.loops, file.changes, file.waits, file.dynamics, file.regimes, file.actions,
+        file.monitor, mask_key, fail_open,
     )  # fmt: skip
     twice = sorted({name for name in made.names if made.names.count(name) > 1})
     if twice:

@@ -55,7 +55,9 @@ class LimitSettings(_Section):
     def of_a_stream(self) -> Limits:
         """Those that the directory holds, in its units."""
         passes = self.undecodable == "pass"
-        return Limits(self.delta_bytes, self.stream_bytes, self.stream_lanes, int(self.idle * 1e9), passes)
+        return Limits(
+            self.delta_bytes, self.stream_bytes, self.stream_lanes, int(self.idle * 1e9), undecodable=passes
+        )
 
 
 def _paths(given: object) -> object:

@@ -12,12 +12,16 @@ import time
 from operators.attractor import Attractor, Regime
 from operators.automaton import Rule, compiled
 from operators.directory import Directory
+from operators.drift import Change, Drift
 from operators.dtw import Dtw, Pattern
+from operators.dynamics import Dynamics
 from operators.edit import Edit, Phrase
 from operators.features import Features
 from operators.gate import Gate
 from operators.lcs import Lcs, Reference
+from operators.loop import Loop, Watch
 from operators.motif import Motif
+from operators.packet import Signal
 from operators.policy import Policy
 from operators.release import Release
 from operators.scorer import Scorer
@@ -36,11 +40,14 @@ def main() -> None:
         Dtw(
             [Pattern("step", 0, (0.0, 1.0), 0.1, 0), Pattern("form", 0, (0.0, 1.0), 0.1, 0, normalised=True)]
         ),
+        Dynamics(0, [signal for signal in Signal if signal >= Signal.LYAPUNOV]),
         Attractor(0, 128, 32, codes),
         Words(),
         Lcs([Reference("text", "one two three four", 0.8, 0)]),
         Motif(0),
         Edit([Phrase("phrase", "some words", 1, 0)]),
+        Loop([Watch("loop", 0)]),
+        Drift([Change(method, 0, 0, method) for method in ("cusum", "page_hinkley", "adwin", "bocpd")]),
         Policy([0]),
         Release([""], 8),
     ):

@@ -134,7 +134,8 @@ def test_a_library_of_patterns_comes_from_a_file(policy: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("sent", "found"), [("-0.5", 0), ("null", 0), ('"x"', 1), ("{}", 1), ("9" * 400, 1), ("-1e400", 1)]
+    ("sent", "found"),
+    [("-0.5", 0), ("null", 0), ('"x"', 1), ("{}", 1), ("9" * 400, 1), ("-1e400", 1), ("-1.7e308", 1)],
 )
 def test_a_probability_that_is_no_number_is_a_finding_and_its_text_is_heard(
     sent: str, found: int, tmp_path: Path

@@ -26,7 +26,7 @@ from connectors.decoders import open_decoder
 from flows import policies
 from flows.entries import RuleEntry
 from flows.judgement import Judgement
-from operators.directory import Directory
+from operators.directory import Directory, Limits
 from operators.features import Features
 from operators.packet import Action, Delta, Finish, Kind, Packet
 from operators.slots import Stage
@@ -52,6 +52,7 @@ SAMPLES = (
 )  # fmt: skip
 
 
+_TOLD = ("confidence", "period", "copies", "wasted")
 CUTTINGS = ("characters", "tokens", "events")
 
 
@@ -63,7 +64,10 @@ def shipped() -> Judgement:
 def stages() -> list[Stage]:
     """All stages, in the order of the main job."""
     made = shipped()
-    return [Directory(), made.gate(), Features(), made.dtw(), made.attractor(), made.policy(), made.release()]
+    analyses = [make() for _, make in made.analyses]
+    return [
+        made.directory(Limits()), made.gate(), Features(), *analyses, made.policy(), made.release(),
+    ]  # fmt: skip
 
 
 class Told(NamedTuple):
@@ -87,7 +91,7 @@ def told(packets: Iterable[Packet]) -> dict[str, Told]:
             stream = lane_of(packet, found["delta"]).stream
             facts = (
                 found[name].item()
-                for name in ("kind", "code", "value", "begin", "stop", "decided", "upto", "more")
+                for name in ("kind", "code", "value", "begin", "stop", "decided", "upto", "more", *_TOLD)
             )
             judged[stream].append((found["seq"].item(), "finding", *facts))
         for verdict in packet.verdicts:

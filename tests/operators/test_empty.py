@@ -9,11 +9,14 @@ import pytest
 from operators.attractor import Attractor, Regime
 from operators.automaton import Rule, compiled
 from operators.directory import Directory
+from operators.drift import Change, Drift, Wait
 from operators.dtw import Dtw, Pattern
+from operators.dynamics import Dynamics
 from operators.edit import Edit, Phrase
 from operators.features import Features
 from operators.gate import Gate
 from operators.lcs import Lcs, Reference
+from operators.loop import Loop, Watch
 from operators.motif import Motif
 from operators.packet import Action, Packet, Signal, pack
 from operators.policy import Policy, Threshold
@@ -34,10 +37,13 @@ MAKERS: list[Callable[[], Stage]] = [
         ]
     ),
     lambda: Attractor(Signal.LENGTH, 64, 16, {regime: code for code, regime in enumerate(Regime)}),
+    lambda: Dynamics(Signal.LENGTH, [Signal.PATH, Signal.PERMUTATION], window=64),
     Words,
     lambda: Lcs([Reference("text", "one two three four", 0.8, 0)]),
     lambda: Motif(0),
     lambda: Edit([Phrase("phrase", "some words", 1, 0)]),
+    lambda: Loop([Watch("loop", 0)]),
+    lambda: Drift([Change("change", 0, Signal.SURPRISAL, false_alarm=1e-3)], [Wait("wait", 0, 1.0)]),
     lambda: Policy([Action.WARN], [Threshold("long", 0, Signal.LENGTH, above=3.0)]),
 ]
 TEXT = "one, two. Three four: ab, and som words; " + "and so on and on, " * 30
