@@ -21,6 +21,8 @@ from operators.kernels.directory import number
 __all__ = ["compiling", "patience", "warm"]
 
 _PATIENT = 120.0  # seconds
+_HALF = ("gate", "attractor")
+"""Stages whose kernels take half of the time that all of the shipped policy's take."""
 
 
 @contextmanager
@@ -38,14 +40,14 @@ def patience() -> Iterator[None]:
 
 @contextmanager
 def compiling() -> Iterator[subprocess.Popen[bytes] | None]:
-    """Where nothing is compiled yet, a process that compiles the gate's kernels into the cache, beside this
+    """Where nothing is compiled yet, a process that compiles half of the kernels into the cache, beside this
     one, which compiles the rules and the others. It ends with the block.
     """
     Directory().warm()
     beside = None
     if was_compiled(number):
         # With our own path and -P: -m alone would import what lies in the current folder.
-        half = [sys.executable, "-P", "-m", "operators.kernels", "gate"]
+        half = [sys.executable, "-P", "-m", "operators.kernels", *_HALF]
         path = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         silent = subprocess.DEVNULL
         with suppress(OSError):  # then this process compiles everything
@@ -64,18 +66,22 @@ def warm(
     """Compile every kernel now, so that no token waits for it; and let the garbage collector pass over
     what the compiler leaves behind, 130,000 objects, so that no token waits for that either.
 
-    The gate's come last, when `beside` has ended. `shapes`: patterns of any kind may come while the job runs.
+    Those of `beside` come last, when it has ended. `shapes`: patterns of any kind may come while the job
+    runs.
     """
     for made in (Directory(), Features(), judgement.policy(), judgement.release()):
         made.warm()
-    for _, analysis in judgement.analyses:
-        analysis().warm()
+    later = [analysis for step, analysis in judgement.analyses if step in _HALF]
+    for step, analysis in judgement.analyses:
+        if step not in _HALF:
+            analysis().warm()
     if shapes:
         judgement.dtw().warm_for_shapes()
     if beside:
         with suppress(subprocess.TimeoutExpired):
             beside.wait(_PATIENT)  # what it has not compiled by then is compiled here
-    judgement.gate().warm()
+    for analysis in (judgement.gate, *later):
+        analysis().warm()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # packets make no cycles: 8 % more deltas a second than with 700

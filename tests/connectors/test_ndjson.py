@@ -51,6 +51,8 @@ CONTRACT: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """Design, section 10: keys in their order, and the types of their values."""
+FOR_SOME = {"confidence": float, "period": float, "copies": int, "wasted": int}
+"""What findings of some kinds say besides, where it is known."""
 
 NAMES, REASONS = ["digits", "stop-word", "undecided"], ["three digits", "a word that ends it all", "too much"]
 LANES = [(channel, choice, item) for channel in (0, 1, 2) for choice in (0, 1) for item in (0, 7)]
@@ -61,7 +63,9 @@ Said = list[tuple[tuple[int, int, int], str]]
 
 def check(record: dict[str, Any]) -> None:
     """The record holds to the contract: keys, their order, types."""
-    shape = CONTRACT[record["type"]]
+    told = [key for key in FOR_SOME if key in record]
+    shape = CONTRACT[record["type"]] | {key: FOR_SOME[key] for key in told}
+    assert not told or record["kind"] in {"loop", "regime", "drift"}
     assert list(record) == list(shape)
     for key, kind in shape.items():
         assert isinstance(record[key], kind), (key, record)
