@@ -78,10 +78,10 @@ class Dynamics:
 
     State of a lane: 8 bytes a sample of the window, for ``LYAPUNOV`` 12 more, for ``PATH`` 8 more, the others
     under 200 bytes: all together 7.4 KiB for a window of 256, 27.7 for 1,000. Emits: with the sample that
-    completes the window. Cost of a sample, measured
-    while both processors were taken (``benches``): Lyapunov 4.4 us at 256 and 7.1 at 1,000, of which 1.7 say
-    whether there is a law, sample entropy 0.9 and 2.0, recurrence 1.8 and 3.6, the others 0.5, all together
-    7.2 and 13.6; path and velocity do not depend on the window. The first full window of a lane takes some ms
+    completes the window. Cost of a sample
+    (``benches.bench_dynamics``): Lyapunov 4.4 us at 256 and 7.6 at 1,000, of which 1.7 say whether there is a
+    law, sample entropy 1.0 and 2.0, recurrence 1.9 and 3.6, the others 0.5, all together 7.7 and 12.9; path
+    and velocity do not depend on the window. The first full window of a lane takes some ms
     at 1,000.
 
     :param signal: The series it looks at (``operators.packet.Signal``).
