@@ -159,6 +159,7 @@ class Attractor:
     def update(self, packet: Packet) -> Packet:
         """`packet` with the changes of regime that its samples settle."""
         self._state.open(packet.opened["row"])
+        self._state.wake(packet.deltas["row"])
         samples = packet.samples[packet.samples["signal"] == self._signal]
         found = self._changes(samples) if len(samples) else empty(FINDING)
         self._state.close(packet.closed_rows())
@@ -176,7 +177,7 @@ class Attractor:
 
         :raises ValueError: If `state` does not fit the window.
         """
-        self._state.load(state)
+        self._state.load_asleep(state)
 
     def warm(self) -> None:
         """Compile the kernels, so that no sample pays for it. Changes no state."""

@@ -6,8 +6,13 @@ and :meth:`Columns.close` with those it closes when it has done with it. Only ro
 *live*, and only live rows are dumped.
 
 Strategy. Growth doubles the number of rows, into zeroed memory that the system commits when it is
-first written. The dumped form is versioned raw bytes, little endian, never a pickled class: a JSON
-head (version, column names, dtypes, shapes, row numbers) and the live rows of each column.
+first written. Rows are sized for the longest text, so most of their bytes are zero, and the engine writes a
+dump to disk at every epoch: a dump leaves the zeros out, a load writes nothing but what is not zero, and of
+wide columns not even that before the row is wanted (:meth:`Columns.wake`). The dumped form is
+versioned bytes, little endian, never a pickled class: a JSON head (format, version, column names, dtypes,
+shapes, row numbers, sizes), then of each column the masks and words of ``operators.kernels.columns``, then a
+CRC-32 of all that. The compiled loader checks no bound, so nothing reaches it that was not checked
+against the head. Gaps between the fields of a record are no state.
 """
 
 from __future__ import annotations
@@ -21,9 +26,14 @@ import numpy as np
 import orjson
 from numpy.typing import DTypeLike, NDArray
 
+from operators.kernels import columns as kernels
+
 __all__ = ["Columns", "framed", "unframed"]
 
+_FORMAT = 2
 _HEAD = struct.Struct("<I")
+_LONGEST = (1 << 32) - 1
+_FEWEST = 16  # rows
 
 
 class Columns:
@@ -54,6 +64,9 @@ class Columns:
             self._reads = zlib.crc32(data if isinstance(data, bytes) else b"%d" % data, self._reads)
         self._arrays = {name: np.zeros((0, *shape), np.dtype(dtype)) for name, (dtype, shape) in spec.items()}
         self._live = np.zeros(0, np.bool_)
+        self._places = np.zeros(0, np.int64)
+        """Of rows that were not put back yet: which of those that are asleep; else -1."""
+        self._asleep: dict[str, kernels.Asleep] = {}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[name]
@@ -77,6 +90,7 @@ class Columns:
         need = int(rows.max()) + 1
         if need > len(self._live):
             self._grow(need)
+        self._forget(rows)
         for array in self._arrays.values():
             array[rows] = 0
         self._live[rows] = True
@@ -84,37 +98,68 @@ class Columns:
     def close(self, rows: NDArray[Any]) -> None:
         """Make `rows` free: they are not dumped, and mean nothing until opened again."""
         if len(rows):
+            self._forget(rows)
             self._live[rows] = False
 
     def dump(self) -> bytes:
-        """All live rows, for :meth:`load` of a `Columns` with the same version and spec."""
+        """All live rows, for :meth:`load` of a `Columns` with the same version and spec.
+
+        The same rows with the same values give the same bytes, asleep or not.
+        """
         rows = self.live()
+        places = self._places[rows]
+        squeezed = [
+            kernels.squeeze(array, rows, self._asleep.get(name), places)
+            for name, array in self._arrays.items()
+        ]
         head = orjson.dumps(
             {
+                "format": _FORMAT,
                 "version": self._version,
                 "reads": self._reads,
-                "columns": {
-                    name: [array.dtype.str, list(array.shape[1:])] for name, array in self._arrays.items()
-                },
+                "columns": self._spec,
                 "rows": rows.tolist(),
+                "sizes": [each.sizes for each in squeezed],
             }
         )
-        parts = [np.ascontiguousarray(array[rows]).tobytes() for array in self._arrays.values()]
-        return b"".join([_HEAD.pack(len(head)), head, *parts])
+        head += b" " * (-(_HEAD.size + len(head)) % 8)  # what is behind it is aligned
+        whole: list[Any] = [_HEAD.pack(len(head)), head]
+        for each in squeezed:
+            whole += each.parts
+        return b"".join([*whole, _HEAD.pack(_checksum(whole))])
 
     def load(self, state: bytes) -> None:
-        """Take over what :meth:`dump` gave.
+        """Take over what :meth:`dump` gave; whatever was here is gone.
+
+        :raises ValueError: As :meth:`load_asleep`.
+        """
+        self.load_asleep(state)
+        self.wake(self.live())
+
+    def load_asleep(self, state: bytes) -> None:
+        """As :meth:`load`, for a stage that calls :meth:`wake` before it looks at a row: of wide columns (256
+        bytes a row) nothing is put back before. Most of the time of a resume is memory that is touched for
+        the first time, and few of the streams speak at once.
 
         :raises ValueError: If `state` was dumped with another version, other columns or other tables to
-            read it with, or is cut.
+            read it with, or is cut or damaged. Nothing has changed then.
         """
+        body = memoryview(state)[: -_HEAD.size]
+        if len(state) <= 2 * _HEAD.size or _checksum([body]) != _HEAD.unpack_from(state, len(body))[0]:
+            msg = (
+                f"state of {len(state)} bytes is cut or damaged, or of another format than {_FORMAT}: its "
+                "checksum is wrong. Begin with a new recovery directory"
+            )
+            raise ValueError(msg)
         names, at = _part(state, 0)
         head = orjson.loads(names)
-        ours = {name: [array.dtype.str, list(array.shape[1:])] for name, array in self._arrays.items()}
-        if head["version"] != self._version or head["columns"] != ours:
+        if head["format"] != _FORMAT:
+            msg = f"state of format {head['format']}, this program reads format {_FORMAT}"
+            raise ValueError(msg)
+        if head["version"] != self._version or head["columns"] != self._spec:
             msg = (
                 f"state of version {head['version']} with columns {head['columns']} does not fit "
-                f"version {self._version} with {ours}: settings that size the state were changed"
+                f"version {self._version} with {self._spec}: settings that size the state were changed"
             )
             raise ValueError(msg)
         if head["reads"] != self._reads:
@@ -124,34 +169,90 @@ class Columns:
             )
             raise ValueError(msg)
         rows = np.array(head["rows"], np.int64)
-        size = at + len(rows) * self.row_bytes
-        if len(state) != size:
-            msg = f"state of {len(state)} bytes, its head promises {size}"
+        if len(rows) and (rows[0] < 0 or (np.diff(rows) <= 0).any()):
+            msg = "state is damaged: its rows do not ascend"
             raise ValueError(msg)
-        self.open(rows)
-        for array in self._arrays.values():
-            count = len(rows) * int(np.prod(array.shape[1:]))
-            array[rows] = np.frombuffer(state, array.dtype, count, at).reshape(len(rows), *array.shape[1:])
-            at += count * array.dtype.itemsize
+        # Room for as many again: what is not written takes no memory, and growing would copy it all.
+        size = max(2 * (int(rows[-1]) + 1), _FEWEST) if len(rows) else 0
+        arrays: dict[str, NDArray[Any]] = {}
+        asleep: dict[str, kernels.Asleep] = {}
+        for (name, ours), sizes in zip(self._arrays.items(), head["sizes"], strict=True):
+            arrays[name] = np.zeros((size, *ours.shape[1:]), ours.dtype)
+            parsed, at = kernels.parse(body, at, sizes, arrays[name], len(rows))
+            if kernels.is_wide(ours):
+                asleep[name] = parsed
+            else:
+                kernels.restore(parsed, rows, arrays[name], rows)
+        if at != len(body):
+            msg = f"state is damaged: {len(body)} bytes, its head promises {at}"
+            raise ValueError(msg)
+        self._arrays, self._live, self._places = arrays, np.zeros(size, np.bool_), np.full(size, -1)
+        self._live[rows] = True
+        self._asleep = asleep
+        if asleep:
+            self._places[rows] = np.arange(len(rows))
+
+    def wake(self, rows: NDArray[Any]) -> None:
+        """Put back what is asleep of `rows` (ints, in any order, -1 for none)."""
+        if not self._asleep:
+            return
+        rows = np.unique(rows[rows >= 0]).astype(np.int64)
+        rows = rows[self._places[rows] >= 0]
+        if len(rows):
+            for name, asleep in self._asleep.items():
+                kernels.restore(asleep, self._places[rows], self._arrays[name], rows)
+            self._forget(rows)
+
+    def _forget(self, rows: NDArray[Any]) -> None:
+        """None of `rows` is asleep any more."""
+        if self._asleep:
+            self._places[rows] = -1
+            if (self._places < 0).all():
+                self._asleep = {}
+
+    @property
+    def _spec(self) -> dict[str, list[Any]]:
+        """What the columns are, as a dump says it."""
+        return {name: [array.dtype.str, list(array.shape[1:])] for name, array in self._arrays.items()}
 
     def _grow(self, need: int) -> None:
-        size = max(need, 2 * len(self._live), 16)
+        size = max(need, 2 * len(self._live), _FEWEST)
+        awake = np.flatnonzero(self._live & (self._places < 0))
         for name, array in self._arrays.items():
             grown = np.zeros((size, *array.shape[1:]), array.dtype)
-            grown[: len(array)] = array
+            if name in self._asleep:
+                grown[awake] = array[awake]  # and touch nothing of the others
+            else:
+                grown[: len(array)] = array
             self._arrays[name] = grown
-        live = np.zeros(size, np.bool_)
-        live[: len(self._live)] = self._live
-        self._live = live
+        more = size - len(self._live)
+        self._live = np.append(self._live, np.zeros(more, np.bool_))
+        self._places = np.append(self._places, np.full(more, -1))
+
+
+def _checksum(parts: Iterable[Any]) -> int:
+    """CRC-32 of parts that stand one behind the other."""
+    value = 0
+    for part in parts:
+        value = zlib.crc32(part, value)
+    return value
 
 
 def framed(*parts: bytes) -> bytes:
     """Several dumps as one: each behind its length.
 
+    :raises ValueError: If a part has 4 GiB or more.
+
     >>> unframed(framed(b"a", b"", b"bc"))
     [b'a', b'', b'bc']
     """
-    return b"".join(_HEAD.pack(len(part)) + part for part in parts)
+    whole: list[bytes] = []
+    for part in parts:
+        if len(part) > _LONGEST:
+            msg = f"state: a part of {len(part)} bytes, a frame takes {_LONGEST}; use more slots"
+            raise ValueError(msg)
+        whole += [_HEAD.pack(len(part)), part]
+    return b"".join(whole)
 
 
 def unframed(state: bytes) -> list[bytes]:

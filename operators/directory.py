@@ -150,8 +150,10 @@ class Directory:
         self._stream_state = Columns(1, count=(np.int64, ()))
 
     def warm(self) -> None:
-        """Compile, on an empty packet."""
+        """Compile, on an empty packet; also what every stage's state is dumped and loaded with."""
         self.update(Packet(0, 0, (), np.zeros(0, DELTA), b""))
+        fresh = Directory(self._limits)
+        fresh.load(fresh.dump())
 
     def update(self, packet: Packet) -> Packet:
         """Rows, offsets and ordinals for every delta; starts, closes and ends where they belong.

@@ -42,6 +42,7 @@ class Features:
         """`packet` with the samples of its deltas."""
         opened = packet.opened["row"]
         self._state.open(opened)
+        self._state.wake(packet.deltas["row"])
         if len(opened):
             self._state["model"]["trust"][opened] = self._trust
         deltas = packet.deltas.view()
@@ -63,7 +64,7 @@ class Features:
 
         :raises ValueError: If `state` is of another version.
         """
-        self._state.load(state)
+        self._state.load_asleep(state)
 
     def warm(self) -> None:
         """Compile the kernels, so that no delta pays for it. Changes no state."""

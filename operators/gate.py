@@ -150,6 +150,7 @@ class Gate:
         """The packet with its matches and watermarks."""
         state, deltas = self._state, packet.deltas
         state.open(packet.opened["row"])
+        state.wake(packet.deltas["row"])
         kinds, ends = column(deltas, "kind"), column(deltas, "begin") + deltas["chars"]
         said = (kinds == _TEXT) | (kinds == _CLOSE)
         upto, lead = np.where(said & (deltas["row"] >= 0), ends, -1), np.full(len(deltas), -1, np.int32)
@@ -259,4 +260,4 @@ class Gate:
 
     def load(self, state: bytes) -> None:
         """Take over what :meth:`dump` gave. :raises ValueError: If it was made with other rules."""
-        self._state.load(state)
+        self._state.load_asleep(state)

@@ -142,6 +142,7 @@ class Loop:
     def update(self, packet: Packet) -> Packet:
         """`packet` with the loops that its text decides."""
         self._state.open(packet.opened["row"])
+        self._state.wake(packet.deltas["row"])
         deltas = packet.deltas.view()
         deltas.flags.writeable = False  # as it is in a packet from another process: one type to compile
         text = np.frombuffer(packet.text, np.uint8)
@@ -162,7 +163,7 @@ class Loop:
         :raises ValueError: If `state` was made with other entries.
         """
         lanes, agents = unframed(state)
-        self._state.load(lanes)
+        self._state.load_asleep(lanes)
         self._agents.load(agents)
 
     def warm(self) -> None:

@@ -17,6 +17,7 @@ This module knows neither Bytewax nor any I/O, and holds no state.
 from __future__ import annotations
 
 import struct
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
@@ -41,7 +42,9 @@ __all__ = [
     "Action",
     "Called",
     "Channel",
+    "Dead",
     "Delta",
+    "Feedback",
     "Finish",
     "Kind",
     "Lane",
@@ -208,6 +211,32 @@ class Called(NamedTuple):
     action: int
 
 
+class Dead(NamedTuple):
+    """A record of a log that cannot be read, on its way to whoever looks after such."""
+
+    offset: int
+    """Its place in the slot's log."""
+    stream: str
+    """The stream it belongs to; empty if that cannot be told."""
+    cause: str
+    """What is wrong with it, for a person; nothing of what it says."""
+    size: int
+    """Its bytes."""
+    data: bytes
+    """These, or the first of them."""
+
+
+class Feedback(NamedTuple):
+    """What somebody outside thinks of a decision."""
+
+    stream: str
+    seq: int
+    """The record that it is about; -1: the stream as a whole."""
+    rule: str
+    label: str
+    """``right wrong missed``."""
+
+
 class Delta(msgspec.Struct, frozen=True, gc=False):
     """One thing a provider said, as a decoder gives it and before it has a row.
 
@@ -347,8 +376,8 @@ _TABLES: tuple[tuple[str, np.dtype[np.void]], ...] = (
     ("ledger", LEDGER),
 )
 _TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)  # NumPy compares with an int ten times as fast
-_HEAD = struct.Struct("<4sHHqqqIII10I")
-_MAGIC, _VERSION = b"MSPK", 5
+_HEAD = struct.Struct("<4sHHqqqqqIII10I")
+_MAGIC, _VERSION = b"MSPK", 6
 
 
 def empty(dtype: np.dtype[np.void]) -> Table:
@@ -398,6 +427,12 @@ class Packet:
     """What is to be looked for from this packet on."""
     called: tuple[Called, ...] = ()
     """The codes of this packet's findings that are not in the policy's names."""
+    origin: tuple[int, int] = (-1, -1)
+    """The first and the last place in the slot's log that it was read from; -1 where there is no log."""
+    dead: tuple[Dead, ...] = ()
+    """What of the log could not be read."""
+    feedback: tuple[Feedback, ...] = ()
+    """What came in beside the streams about decisions."""
 
     def having(self, **tables: Any) -> Self:
         """The same packet with some fields replaced; table rows already there are kept by the caller.
@@ -425,7 +460,8 @@ class Packet:
 
     def to_bytes(self) -> bytes:
         """A versioned, self-contained form: header, names, text, raw table bytes (little endian)."""
-        names = orjson.dumps([self.lanes, self.shapes, self.called], default=tuple)
+        dead = [(*each[:-1], b64encode(each.data).decode()) for each in self.dead]
+        names = orjson.dumps([self.lanes, self.shapes, self.called, dead, self.feedback], default=tuple)
         failed = self.failed.encode()
         tables = [getattr(self, name).tobytes() for name, _ in _TABLES]
         head = _HEAD.pack(
@@ -435,6 +471,7 @@ class Packet:
             self.slot,
             self.now,
             self.arrived,
+            *self.origin,
             len(names),
             len(self.text),
             len(self.released),
@@ -451,7 +488,9 @@ class Packet:
         if len(data) < _HEAD.size or data[:4] != _MAGIC:
             msg = "not a MidStream packet: it must begin with b'MSPK'"
             raise ValueError(msg)
-        _, version, failed, slot, now, arrived, names, text, released, *counts = _HEAD.unpack_from(data)
+        _, version, failed, slot, now, arrived, first, last, names, text, released, *counts = (
+            _HEAD.unpack_from(data)
+        )
         if version != _VERSION:
             msg = f"packet version {version}, this program reads version {_VERSION}"
             raise ValueError(msg)
@@ -470,11 +509,13 @@ class Packet:
             tables[name] = np.frombuffer(data, dtype, count, at)
             at += count * dtype.itemsize
         try:
-            lanes, shapes, called = orjson.loads(parts[1])
+            lanes, shapes, called, dead, feedback = orjson.loads(parts[1])
             lanes = tuple(Lane(*fields) for fields in lanes)
             added: dict[str, Any] = {
                 "shapes": tuple(Shape(name, signal, tuple(v), *rest) for name, signal, v, *rest in shapes),
                 "called": tuple(Called(*fields) for fields in called),
+                "dead": tuple(Dead(at, name, why, size, b64decode(raw)) for at, name, why, size, raw in dead),
+                "feedback": tuple(Feedback(*fields) for fields in feedback),
             }
             why = parts[0].decode()
         except (TypeError, ValueError) as error:
@@ -482,7 +523,7 @@ class Packet:
             raise ValueError(msg) from error
         return cls(
             slot, now, lanes, text=parts[2], arrived=arrived, failed=why, released=parts[3],
-            **tables, **added,
+            origin=(first, last), **tables, **added,
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -136,6 +136,7 @@ class Release:
         deltas = packet.deltas
         streams = deltas["stream"][(deltas["kind"] == _START) & (deltas["stream"] >= 0)]
         self._lanes.open(packet.opened["row"])
+        self._lanes.wake(deltas["row"])
         self._streams.open(streams)
         self._streams["last"][streams] = _OPEN
         shut = bool(packet.failed) and (not self._fail_open or self._torn or not _placed(deltas))
@@ -455,7 +456,7 @@ class Release:
         masks, lanes, streams, ledger = parts
         self._seq = known["seq"]
         self._masks.load(masks)
-        self._lanes.load(lanes)
+        self._lanes.load_asleep(lanes)
         self._queued = int(self._lanes["length"].sum())
         self._streams.load(streams)
         self._ledger.load(ledger)

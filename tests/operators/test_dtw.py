@@ -302,7 +302,7 @@ def test_state_of_a_lane_is_12_bytes_a_value_and_32_a_pattern() -> None:
     (packet, *_) = packets(told([np.zeros(4)]), [2])
     empty = len(stage.dump())
     stage.update(packet)
-    assert len(stage.dump()) - empty <= stage.state_bytes + 8
+    assert len(stage.dump()) - empty <= stage.state_bytes + 24
 
 
 @pytest.mark.parametrize("other", [[PEAK], [FORM], [Pattern("step", GAP, (0.0, 0.0, 2.0, 3.0), 0.1, 7)]])

@@ -123,7 +123,7 @@ def test_nothing_is_kept_of_a_lane_that_closed() -> None:
     empty = stage.dump()
     open_one, close_one = stages.run(lambda: [Directory(), Words()], stages.whole("a", PROMPT), [2])
     stage.update(open_one)
-    assert len(stage.dump()) > len(empty) + stage.state_bytes
+    assert stage.dump() != empty
     stage.update(close_one)
     assert stage.dump() == empty
 

@@ -17,7 +17,9 @@ from operators.packet import (
     FINDING,
     Called,
     Channel,
+    Dead,
     Delta,
+    Feedback,
     Kind,
     Lane,
     Packet,
@@ -48,7 +50,11 @@ def full() -> Packet:
     (packet,) = run(guard([Rule("r", "ab")], [2]), whole("é", "xx abab ü", [3]))
     shape = Shape("dip", 3, (4.0, 1.5), 0.1, normalised=True, radius=2, action=1, reason="a dip")
     called = Called(1 << 20, "dip", "a dip", 1)
-    return packet.having(failed="why not", arrived=77, shapes=(shape,), called=(called,))
+    dead = Dead(41, "é", "not UTF-8", 3, b"\xff\x00\xfe")
+    return packet.having(
+        failed="why not", arrived=77, shapes=(shape,), called=(called,), origin=(40, 42), dead=(dead,),
+        feedback=(Feedback("é", 7, "r", "wrong"),),
+    )  # fmt: skip
 
 
 def same(one: Packet, two: Packet) -> bool:
@@ -58,6 +64,29 @@ def same(one: Packet, two: Packet) -> bool:
         (a.dtype == b.dtype and a.tobytes() == b.tobytes()) if isinstance(a, np.ndarray) else a == b
         for a, b in pairs
     )
+
+
+PLACES = st.integers(-1, 2**63 - 1)
+DEAD = st.builds(Dead, PLACES, st.text(max_size=4), st.text(max_size=9), PLACES, st.binary(max_size=40))
+FEEDBACK = st.builds(Feedback, st.text(max_size=4), PLACES, st.text(max_size=4), st.text(max_size=5))
+
+
+@given(st.tuples(PLACES, PLACES), st.lists(DEAD, max_size=4), st.lists(FEEDBACK, max_size=4))
+def test_what_a_log_adds_survives_bytes_and_pickle(
+    origin: tuple[int, int], dead: list[Dead], feedback: list[Feedback]
+) -> None:
+    packet = pack(3, [("s", Delta(1, "x"))], now=5)
+    packet = packet.having(origin=origin, dead=tuple(dead), feedback=tuple(feedback))
+    for again in (Packet.from_bytes(packet.to_bytes()), pickle.loads(pickle.dumps(packet))):
+        assert same(again, packet)
+        assert {type(each) for each in again.dead} <= {Dead}
+        assert {type(each) for each in again.feedback} <= {Feedback}
+        assert all(type(each.data) is bytes for each in again.dead)
+
+
+def test_a_packet_comes_from_no_log_unless_it_says_so() -> None:
+    packet = pack(0, [("s", Delta(1, "x"))], now=0)
+    assert (packet.origin, packet.dead, packet.feedback) == ((-1, -1), (), ())
 
 
 @given(SAID, st.integers(0, 63), st.text(max_size=5))
@@ -87,8 +116,8 @@ def test_every_cut_packet_is_refused() -> None:
 
 def test_another_version_is_refused_by_name() -> None:
     data = full().to_bytes()
-    with pytest.raises(ValueError, match="packet version 6, this program reads version 5"):
-        Packet.from_bytes(data[:4] + struct.pack("<H", 6) + data[6:])
+    with pytest.raises(ValueError, match="packet version 7, this program reads version 6"):
+        Packet.from_bytes(data[:4] + struct.pack("<H", 7) + data[6:])
     with pytest.raises(ValueError, match="must begin with b'MSPK'"):
         Packet.from_bytes(b"MSPX" + data[4:])
 
@@ -105,24 +134,43 @@ def test_a_damaged_head_is_refused_or_changes_only_numbers(place: int, byte: int
     assert len(packet.to_bytes()) == len(data)
 
 
+def _named(names: bytes) -> bytes:
+    """A packet whose names are these bytes."""
+    long = pack(0, [("s" * 99, Delta(1, "x"))], now=0).to_bytes()
+    at = long.index(b'[[["s')
+    size = len(b'[[["",0,0,0]],[],[],[],[]]') + 99
+    return long[:at] + names.ljust(size) + long[at + size :]
+
+
+def test_names_that_are_not_damaged_are_read() -> None:
+    packet = Packet.from_bytes(
+        _named(b'[[["s",1,0,2]],[],[],[[1,"s","why",2,"eHk="]],[["s",3,"r","wrong"]]]')
+    )
+    assert packet.lanes == (Lane("s", 1, 0, 2),)
+    assert packet.dead == (Dead(1, "s", "why", 2, b"xy"),)
+    assert packet.feedback == (Feedback("s", 3, "r", "wrong"),)
+
+
 @pytest.mark.parametrize(
     "names",
     [
-        b'[[["s",0,0,0]]',
-        b'[[["s",0,0,0,0]],[],[]]',
-        b'[[["s",0,0,0]],[["x"]],[]]',
-        b'[[["s",0,0,0]],[],[[1]]]',
+        b'[[["s",0,0,0]],[],[],[],[]',
+        b'[[["s",0,0,0,0]],[],[],[],[]]',
+        b'[[["s",0,0,0]],[["x"]],[],[],[]]',
+        b'[[["s",0,0,0]],[],[[1]],[],[]]',
+        b'[[["s",0,0,0]],[],[],[[1,"","",2]],[]]',
+        b'[[["s",0,0,0]],[],[],[[1,"","",2,"x"]],[]]',
+        b'[[["s",0,0,0]],[],[],[[1,"","",2,3]],[]]',
+        b'[[["s",0,0,0]],[],[],[],[[1]]]',
+        b'[[["s",0,0,0]],[],[],[]]',
         b"[1]",
         b"7",
         b'["\xff\xff"]',
     ],
 )
 def test_damaged_names_are_refused(names: bytes) -> None:
-    long = pack(0, [("s" * 40, Delta(1, "x"))], now=0).to_bytes()
-    at = long.index(b'[[["s')
-    size = len(b'[[["",0,0,0]],[],[]]') + 40
     with pytest.raises(ValueError, match="damaged names"):
-        Packet.from_bytes(long[:at] + names.ljust(size) + long[at + size :])
+        Packet.from_bytes(_named(names))
 
 
 @given(SAID)
