@@ -83,9 +83,9 @@ class Framing(Protocol):
         ...
 
 
-def short(value: object) -> str:
-    """A provider's name or id, fit for a NOTE: at most 64 harmless characters."""
-    return _FOREIGN.sub("", str(value) if isinstance(value, str | int) else "")[:64]
+def short(value: object, most: int = 64) -> str:
+    """A provider's name or id, fit for a NOTE: at most `most` harmless characters."""
+    return _FOREIGN.sub("", str(value) if isinstance(value, str | int) else "")[:most]
 
 
 def listed(value: object) -> str:
@@ -131,7 +131,7 @@ class Script:
             return
         self.open = self.begun = True
         name = model if isinstance(model, str) else ""
-        head = _dumps({"provider": self.provider, "model": _FOREIGN.sub("", name)[:100]})
+        head = _dumps({"provider": self.provider, "model": short(name, 100)})
         self._deltas.append(Delta(_START, head, at=self.now))
 
     def text(

@@ -8,15 +8,17 @@ each: 0.46 us with its encoding, a dictionary took 0.68 (*encode* of ``benches.b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 import msgspec
 import orjson
 
-from operators.packet import Action, Channel, Finish, Kind, Packet, Reach
+from operators.packet import Action, Channel, Finish, Kind, Packet, Reach, Signal
 
 __all__ = [
+    "Dead",
     "End",
     "Error",
     "Finding",
@@ -24,6 +26,7 @@ __all__ = [
     "Record",
     "Recorder",
     "Release",
+    "Sample",
     "Start",
     "Summary",
     "Verdict",
@@ -31,6 +34,7 @@ __all__ = [
 
 _START, _ERROR, _END = int(Kind.START), int(Kind.ERROR), int(Kind.END)
 _CHANNEL = [channel.name.lower() for channel in Channel]
+_SIGNAL = [signal.name.lower() for signal in Signal]
 _REACH = [kind.name.lower() for kind in Reach]
 _ACTION = [action.name.lower() for action in Action]
 _FINISH = [finish.name.lower() for finish in Finish]
@@ -78,6 +82,37 @@ class Finding(Record, frozen=True, gc=False):
     copies: int | msgspec.UnsetType = msgspec.UNSET
     wasted: int | msgspec.UnsetType = msgspec.UNSET
     """Tokens said since the first copy ended, estimated from the text."""
+
+
+class Sample(Record, frozen=True, gc=False):
+    """One measurement. ``start:end`` are characters of the lane's original text."""
+
+    stream: str
+    lane: str
+    choice: int
+    item: int
+    signal: str
+    value: float | None
+    """None: no number."""
+    start: int
+    end: int
+
+
+class Dead(Record, frozen=True, gc=False):
+    """What could not be read, or broke a stage."""
+
+    stream: str
+    cause: str
+    topic: str
+    """The log it came from ..."""
+    offset: int
+    """... its place there (the first of a packet's) ..."""
+    last: int
+    """... and the last."""
+    size: int
+    """Bytes of it: more than ``data`` where only its beginning is kept."""
+    data: bytes
+    """The record, or the first of it; of a packet its deltas, a record a line. In JSON: base64."""
 
 
 class Verdict(Record, frozen=True, gc=False):
@@ -154,13 +189,17 @@ class Recorder:
 
     def records(self, packet: Packet) -> list[Record]:
         """All records of a packet, in order of ``seq``."""
+        return [record for _, record in self.numbered(packet)]
+
+    def numbered(self, packet: Packet) -> list[tuple[int, Record]]:
+        """The same, each behind its ``seq``."""
         releases = self._releases(packet)
+        numbered = [*zip(packet.releases["seq"].tolist(), releases, strict=True)]
         rest = [*self._ledgers(packet), *self._outcomes(packet), *self._judgements(packet)]
-        if not rest:
-            return releases
-        numbered = [*zip(packet.releases["seq"].tolist(), releases, strict=True), *rest]
-        numbered.sort(key=itemgetter(0))
-        return [record for _, record in numbered]
+        if rest:
+            numbered += rest
+            numbered.sort(key=itemgetter(0))
+        return numbered
 
     def _releases(self, packet: Packet) -> list[Record]:
         releases = packet.releases
@@ -193,6 +232,18 @@ class Recorder:
                     int(outcome["deltas"]), int(outcome["chars"]), int(outcome["released"]),
                     round(float(outcome["held_mean"]), 4), int(outcome["held_max"]),
                 )  # fmt: skip
+
+    def samples(self, packet: Packet) -> Iterator[Sample]:
+        """The measurements of a packet, delta by delta: stages add theirs for a whole packet each, and a
+        packet may end anywhere.
+        """
+        for sample in packet.samples[packet.samples["delta"].argsort(kind="stable")]:
+            lane = packet.lanes[packet.deltas["lane"][sample["delta"]]]
+            value = float(sample["value"])
+            yield Sample(
+                lane.stream, _CHANNEL[lane.channel], lane.choice, lane.item, _SIGNAL[sample["signal"]],
+                value if math.isfinite(value) else None, int(sample["begin"]), int(sample["stop"]),
+            )  # fmt: skip
 
     def _ledgers(self, packet: Packet) -> Iterator[tuple[int, Record]]:
         """The ledgers of the streams that end, each with the number of that end: they go before it."""

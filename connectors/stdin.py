@@ -14,8 +14,6 @@ is asked to end, what was not read yet is left: the stream ends as *truncated*.
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -28,42 +26,17 @@ from typing_extensions import override
 from connectors import decoders
 from connectors._decoder import MAX_EVENT
 from connectors._logged import logged
-from connectors._pump import Feed, Pump
+from connectors._pump import Pump
 from connectors._recut import Recut
+from connectors._standard_input import read
 from connectors._stop import STOP
 from operators.packet import Delta, Finish, Kind, Packet, pack
 
 __all__ = ["StdinSource"]
 
-_STDIN = 0
-_READ = 1 << 16
 _POLL = timedelta(microseconds=200)
 _TICK = 250_000_000  # nanoseconds of silence after which a packet says how late it is
 _START, _END = int(Kind.START), int(Kind.END)
-
-
-async def _read(feed: Feed[bytes]) -> None:
-    """Read when there is something to read. Not asyncio's pipe transport: it makes the open file
-    non-blocking, and on a terminal that is our standard output too, and afterwards the shell's.
-    """
-    while True:
-        await _readable()
-        data = os.read(_STDIN, _READ)
-        if not data:
-            return
-        await feed.put(data)
-
-
-async def _readable() -> None:
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    try:
-        loop.add_reader(_STDIN, ready.set)
-    except PermissionError:  # a regular file: always ready, never to be waited for
-        return
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(_STDIN)
 
 
 class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
@@ -72,7 +45,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], None]):
         self._decoder = decoders.open_decoder(source.api, limit=source.event_bytes)
         self._recut = Recut(source.chunk) if source.chunk else None
         self._pump = Pump()
-        self._feed = self._pump.feed("stdin", _read, room=16)
+        self._feed = self._pump.feed("stdin", read, room=16)
         self._waiting: list[Delta] = []
         self._starts = 0
         self._over = False

@@ -4,30 +4,38 @@ compare two sequences, study one series.
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 from bytewax._bytewax import cli_main
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig
 
+from connectors._fault import Fault
 from connectors._stop import STOP
 from connectors._tally import Tally
-from flows import audits, listing, policies
+from flows import analyze, audits, dead, ends, inflight, ingest, listing, policies, states
 from flows.comparing import compare
-from flows.inflight import flow
+from flows.recovery import kept, refuse_several
 from flows.settings import Settings, load, secret
 from flows.study import study
 from operators.slots import affinity_holds
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(audits.app, name="audit")
+app.add_typer(dead.app, name="dlq")
+app.add_typer(states.app, name="state")
 app.command()(compare)
 app.command()(study)
 
-_UNSEEN, _WRONG, _BLOCKED = 1, 2, 3
-_RECOVERY_PARTS = 4
+_UNSEEN, _FAILED, _WRONG, _BLOCKED = 1, 1, 2, 3
+_JOBS = {"inflight": inflight.flow, "ingest": ingest.flow, "analyze": analyze.flow}
 
 Policy = Annotated[str | None, typer.Option(help="Policy file, or 'default'.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines, on a terminal too.")]
@@ -35,7 +43,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON lines, on a terminal to
 
 @app.command()
 def run(
-    job: Annotated[str, typer.Argument(help="The job; there is 'inflight'.")] = "inflight",
+    job: Annotated[str, typer.Argument(help="inflight, ingest or analyze.")] = "inflight",
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Workers of this process.")] = 1,
     process: Annotated[int | None, typer.Option("--process-id", "-i", help="Place in --addresses.")] = None,
     addresses: Annotated[str, typer.Option("--addresses", "-a", help="host:port;... of all processes.")] = "",
@@ -48,19 +56,25 @@ def run(
     backup: Annotated[
         float, typer.Option("--backup", "-b", min=0, help="Seconds an old snapshot is kept.")
     ] = 0.0,
+    source: Annotated[
+        str | None, typer.Option(help="simulate, replay, ndjson or kafka.", metavar="NAME")
+    ] = None,
+    sink: Annotated[str | None, typer.Option(help="stdout or kafka.", metavar="NAME")] = None,
     policy: Policy = None,
     json: Json = False,
 ) -> None:
-    """Run a job: the simulator, or what the settings name, through the whole analysis."""
-    if job != "inflight":
-        _wrong(f"no job {job!r}; there is inflight")
-    settings = _settings(policy, json)
+    """Run a job. inflight: the simulator, or what the settings name, through the whole analysis; ingest:
+    streams into Kafka; analyze: from Kafka through the analysis into Kafka.
+    """
+    if job not in _JOBS:
+        _wrong(f"no job {job!r}; there are {', '.join(_JOBS)}")
+    settings = _settings(policy, json, input=_given(source=source), output=_given(sink=sink))
     if workers > 1 and not affinity_holds(workers):
         typer.echo(
             f"note: slots cross threads with {workers} workers; a power of two up to 64 is faster", err=True
         )
     _run(
-        settings, Tally(), workers=workers, process=process, addresses=addresses,
+        settings, Tally(), job, workers=workers, process=process, addresses=addresses,
         recovery=recovery, snapshot=snapshot, backup=backup,
     )  # fmt: skip
 
@@ -125,7 +139,7 @@ def _settings(policy: str | None, json: bool, **sections: dict[str, Any]) -> Set
     if policy is not None:
         flags["policy"] = policy
     if json:
-        flags["output"] = {"format": "json"}
+        flags["output"] = flags.get("output", {}) | {"format": "json"}
     try:
         return load(flags)
     except (ValueError, RecursionError) as error:
@@ -133,33 +147,43 @@ def _settings(policy: str | None, json: bool, **sections: dict[str, Any]) -> Set
 
 
 def _run(
-    settings: Settings, tally: Tally, *, workers: int = 1, process: int | None = None, addresses: str = "",
+    settings: Settings, tally: Tally, job: str = "inflight", *, workers: int = 1,
+    process: int | None = None, addresses: str = "",
     recovery: Path | None = None, snapshot: float = 10.0, backup: float = 0.0,
 ) -> None:  # fmt: skip
     try:
-        job = flow(settings, tally)
-    except (ValueError, OSError, RecursionError) as error:
+        if process is not None or addresses:
+            refuse_several(settings, job)
+        with kept(recovery, settings, job, process or 0) as known:
+            config = None
+            if recovery:
+                config = RecoveryConfig(recovery, timedelta(seconds=backup))  # type: ignore[no-untyped-call]
+            flow = _JOBS[job](known, tally)
+            _start(flow, workers, process, addresses, snapshot, config)
+    except (ValueError, OSError, RecursionError, Fault) as error:
         _wrong(str(error))
-    config = None
-    if recovery is not None:
-        if not any(recovery.glob("part-*.sqlite3")):
-            recovery.mkdir(parents=True, exist_ok=True)
-            init_db_dir(recovery, _RECOVERY_PARTS)  # type: ignore[no-untyped-call]
-        _same_slots(recovery / "slots", settings.slots)
-        config = RecoveryConfig(recovery, timedelta(seconds=backup))  # type: ignore[no-untyped-call]
-    cli_main(  # type: ignore[no-untyped-call]
-        job, workers_per_process=workers, process_id=process,
-        addresses=addresses.split(";") if addresses else None,
-        epoch_interval=timedelta(seconds=snapshot), recovery_config=config,
-    )  # fmt: skip
+    if ends.to_kafka(settings, job):
+        typer.echo(msgspec.json.encode(tally.summary()))
 
 
-def _same_slots(kept: Path, slots: int) -> None:
-    """The number of slots is part of every key of the state: refuse another one than it began with."""
-    if not kept.exists():
-        kept.write_text(str(slots))
-    elif kept.read_text() != str(slots):
-        _wrong(f"slots is {slots}, but {kept.parent} was made with slots = {kept.read_text()}")
+def _start(
+    flow: Dataflow, workers: int, process: int | None, addresses: str, snapshot: float,
+    config: RecoveryConfig | None,
+) -> None:  # fmt: skip
+    try:
+        cli_main(  # type: ignore[no-untyped-call]
+            flow, workers_per_process=workers, process_id=process,
+            addresses=addresses.split(";") if addresses else None,
+            epoch_interval=timedelta(seconds=snapshot), recovery_config=config,
+        )  # fmt: skip
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, Fault):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        typer.echo(str(cause), err=True)  # the log has the rest
+        raise typer.Exit(_FAILED) from None
 
 
 def _wrong(message: str) -> NoReturn:
@@ -168,8 +192,18 @@ def _wrong(message: str) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    app()
+    """Entry point of the console script. What has failed ends at once: clients of a broker that is gone would
+    be waited for, by the interpreter, for minutes.
+    """
+    try:
+        app()
+    except SystemExit as end:
+        if end.code:
+            with suppress(OSError, ValueError, AttributeError):  # closed, or nobody reads any more
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else _FAILED)
+        raise
 
 
 if __name__ == "__main__":

@@ -2,72 +2,165 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource, Source
 from bytewax.outputs import Sink
 
 from connectors._tally import Tally
+from connectors._tape import TapeSource
 from connectors.audit import AuditSink
 from connectors.control import ControlledSource
 from connectors.ndjson import NdjsonSink
+from connectors.ndjson_input import NdjsonSource
 from connectors.replay import ReplayConfig, ReplaySource
 from connectors.simulate import SimulateConfig, SimulateSource
+from connectors.stamped import StampedSource
 from connectors.stdin import StdinSource
 from connectors.terminal import TerminalSink
 from flows.settings import Settings
 from operators.packet import Packet, Shape
 from operators.slots import slot_key, slot_of
 
-__all__ = ["Keyed", "record", "sink", "source"]
+__all__ = [
+    "Keyed", "came_from", "client", "log", "own", "record", "said", "sink", "source", "takes_orders",
+    "to_kafka",
+]  # fmt: skip
 
 Keyed = tuple[str, Packet]
 
 
-def source(settings: Settings, order: Callable[[bytes], Shape]) -> tuple[Source[Keyed], int]:
+def client() -> ModuleType:
+    """``flows.durable``: the core installs without Kafka's client.
+
+    :raises ValueError: If that is not there.
+    """
+    try:
+        return importlib.import_module("flows.durable")
+    except ModuleNotFoundError as error:
+        if error.name != "confluent_kafka":
+            raise
+        msg = "this job needs Kafka's client: install the extra 'kafka' ('.[kafka]' in place of '.')"
+        raise ValueError(msg) from error
+
+
+def _input(settings: Settings, job: str) -> str:
+    """Where the streams of a job come from."""
+    if settings.input.source != "auto":
+        return settings.input.source
+    if job == "analyze":
+        return "kafka"
+    if settings.replay.paths:
+        return "replay"
+    return "ndjson" if job == "ingest" else "simulate"
+
+
+def to_kafka(settings: Settings, job: str) -> bool:
+    """Whether the records of a job go to topics."""
+    return settings.output.sink == "kafka" or (settings.output.sink == "auto" and job != "inflight")
+
+
+def came_from(settings: Settings, job: str) -> str:
+    """What the streams of a job come out of: ``kafka replay simulate``, or ``stdin``, which nobody can read
+    again.
+    """
+    kind = _input(settings, job)
+    return "stdin" if kind == "ndjson" or (kind == "replay" and settings.replay.paths == ("-",)) else kind
+
+
+def takes_orders(settings: Settings, job: str) -> bool:
+    """Whether patterns may come while the job runs."""
+    return bool(settings.control.path) or _input(settings, job) == "kafka"
+
+
+def own(settings: Settings, job: str) -> frozenset[int]:
+    """The slots that this process has of those that are shared with other cells; none if none are."""
+    if _input(settings, job) != "kafka":
+        return frozenset()
+    return frozenset(client().own(settings))
+
+
+def source(settings: Settings, job: str, order: Callable[[bytes], Shape]) -> tuple[Source[Keyed], int]:
     """Where streams come from, and how many will come (0: nobody knows); `order` reads what is said to the
     job while it runs.
     """
-    streams, total = _streams(settings)
+    if _input(settings, job) == "kafka":
+        return ControlledSource(client().source(settings, job, order), settings.control.path, order), 0
+    if settings.kafka.cells > 1:
+        msg = f"settings: kafka.cells is {settings.kafka.cells}: only what comes from Kafka is shared"
+        raise ValueError(msg)
+    streams, total = said(settings, job)
     return ControlledSource(streams, settings.control.path, order), total
 
 
-def _streams(settings: Settings) -> tuple[FixedPartitionedSource[Keyed, Any], int]:
+def said(settings: Settings, job: str) -> tuple[FixedPartitionedSource[Keyed, Any], int]:
+    """Streams from outside Kafka, and how many will come."""
     keys = [slot_key(slot) for slot in range(settings.slots)]
     replay, batch, event_bytes = settings.replay, settings.batch, settings.limits.event_bytes
 
     def home(name: str) -> int:
         return slot_of(name, settings.slots)
 
-    if replay.paths == ("-",):
+    kind = _input(settings, job)
+    if kind == "kafka":
+        msg = f"settings: input.source is kafka: {job} writes to Kafka what comes from elsewhere"
+        raise ValueError(msg)
+    if kind == "ndjson":
+        return NdjsonSource(keys, home, batch=batch, event_bytes=event_bytes), 0
+    if kind == "replay" and not replay.paths:
+        msg = "settings: input.source is replay, but replay.paths names nothing"
+        raise ValueError(msg)
+    if kind == "replay" and replay.paths == ("-",):
         slot = home("stdin")
         return StdinSource(
             "stdin", keys[slot], slot,
             api=replay.api, chunk=replay.chunk, batch=batch, event_bytes=event_bytes,
         ), 0  # fmt: skip
-    if replay.paths:
+    if kind == "replay":
         config = ReplayConfig(
             replay.paths, replay.api, replay.speed, replay.chunk, batch=batch, event_bytes=event_bytes
         )
-        return ReplaySource(config, keys, home), 0
+        return _timed(ReplaySource(config, keys, home), job), 0
     simulate = settings.simulate
     script = SimulateConfig(seed=simulate.seed, streams=simulate.streams, rate=simulate.rate)
-    return SimulateSource(script, keys, home, speed=simulate.speed, batch=batch), simulate.streams
+    source = SimulateSource(script, keys, home, speed=simulate.speed, batch=batch)
+    return _timed(source, job), simulate.streams
+
+
+def _timed(tapes: TapeSource, job: str) -> FixedPartitionedSource[Keyed, Any]:
+    """What goes into a log goes there at the time of day."""
+    return StampedSource(tapes) if job == "ingest" else tapes
 
 
 def sink(
-    settings: Settings, names: Sequence[str], reasons: Sequence[str], tally: Tally, total: int
-) -> Sink[Keyed]:
-    """A live view for a person, JSON lines for everything else."""
+    settings: Settings, job: str, names: Sequence[str], reasons: Sequence[str], tally: Tally, total: int
+) -> Sink[Any]:
+    """Topics, or a live view for a person, or JSON lines for everything else."""
+    if to_kafka(settings, job):
+        topics: Sink[Any] = client().decisions(settings, job, names, reasons, tally)
+        return topics
     view = settings.output.format == "view" or (settings.output.format == "auto" and sys.stdout.isatty())
     if view:
         return TerminalSink(names, reasons, tally, total)
     return NdjsonSink(names, reasons, tally, ledger=settings.output.ledger)
 
 
-def record(settings: Settings) -> Sink[Keyed] | None:
+def log(settings: Settings, tally: Tally) -> Sink[Any]:
+    """Where deltas are kept."""
+    topics: Sink[Any] = client().deltas(settings, tally)
+    return topics
+
+
+def record(settings: Settings, job: str) -> Sink[Any] | None:
     """Where audit records go, if they go anywhere."""
     path = settings.audit.path
-    return AuditSink(path, [slot_key(slot) for slot in range(settings.slots)]) if path else None
+    if path:
+        return AuditSink(path, [slot_key(slot) for slot in range(settings.slots)])
+    if to_kafka(settings, job):
+        topic: Sink[Any] = client().audit(settings, job)
+        return topic
+    return None

@@ -49,13 +49,14 @@ from connectors._tally import Tally
 from flows import ends, orders, policies, signals
 from flows.ends import Keyed
 from flows.judgement import Judgement
+from flows.recovery import under_bytewax
 from flows.settings import Settings, load, secret
 from flows.start import compiling, patience, warm
 from operators.directory import Limits
 from operators.features import Features
 from operators.slots import stage
 
-__all__ = ["flow", "inflight"]
+__all__ = ["flow", "inflight", "judged"]
 
 
 def inflight(
@@ -65,9 +66,12 @@ def inflight(
     limits: Limits,
     record: Sink[Keyed] | None = None,
     record_key: bytes = b"",
+    name: str = "inflight",
 ) -> Dataflow:
-    """Wire the job; touches nothing. `record` takes audit records, made with `record_key`."""
-    flow = Dataflow("inflight")
+    """Wire the job; touches nothing. `record` takes audit records, made with `record_key`; `name` is part of
+    the address of all state.
+    """
+    flow = Dataflow(name)
     packets = op.input("source", flow, source)
     # (slot, Packet)
     packets = stage("directory", packets, lambda: judgement.directory(limits))
@@ -84,19 +88,23 @@ def inflight(
     return flow
 
 
-def flow(settings: Settings | None = None, tally: Tally | None = None) -> Dataflow:
-    """The job as it is set: what Bytewax runs."""
-    settings, tally = settings or load(), tally or Tally()
+def judged(job: str, settings: Settings, tally: Tally) -> Dataflow:
+    """The analysis between the ends that a job has."""
     if settings.fail_open:
         print("WARNING: fail_open is set: text that cannot be processed LEAVES UNVETTED", file=sys.stderr)
     signals.starting()
     with patience(), compiling() as beside:
         judgement = policies.read(settings.policy, secret(settings.mask_key), fail_open=settings.fail_open)
-        warm(judgement, beside, shapes=bool(settings.control.path))
+        warm(judgement, beside, shapes=ends.takes_orders(settings, job))
         policies.check(judgement, settings.policy)
     signals.handle()
-    source, total = ends.source(settings, orders.reader(judgement))
-    sink = ends.sink(settings, judgement.names, judgement.reasons, tally, total)
+    source, total = ends.source(settings, job, orders.reader(judgement))
+    sink = ends.sink(settings, job, judgement.names, judgement.reasons, tally, total)
     limits, record_key = settings.limits.of_a_stream(), secret(settings.audit.key)
     judgement.directory(limits)  # what is wrong with the two together is said here, not by a worker
-    return inflight(source, sink, judgement, limits, ends.record(settings), record_key)
+    return inflight(source, sink, judgement, limits, ends.record(settings, job), record_key, job)
+
+
+def flow(settings: Settings | None = None, tally: Tally | None = None) -> Dataflow:
+    """The job as it is set: what Bytewax runs."""
+    return judged("inflight", settings or under_bytewax(load(), "inflight"), tally or Tally())

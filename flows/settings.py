@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from flows.kafka_settings import KafkaSettings
 from operators.directory import Limits
 
 __all__ = ["Settings", "load", "secret"]
@@ -94,9 +95,18 @@ class ControlSettings(_Section):
     """A file of JSON lines that is followed (``flows.orders``); none if empty."""
 
 
+class InputSettings(_Section):
+    """``[input]``: where streams come from."""
+
+    source: Literal["auto", "simulate", "replay", "ndjson", "kafka"] = "auto"
+    """``auto``: what the job is for; recordings where ``replay.paths`` names some."""
+
+
 class OutputSettings(_Section):
     """``[output]``: where records go."""
 
+    sink: Literal["auto", "stdout", "kafka"] = "auto"
+    """``auto``: what the job is for."""
     format: Literal["auto", "json", "view"] = "auto"
     """``auto``: a live view on a terminal, JSON lines elsewhere."""
     ledger: bool = False
@@ -111,7 +121,7 @@ class AuditSettings(_Section):
     """``[audit]``: the record of what was decided, for those who must prove it later."""
 
     path: str = ""
-    """A file that lines are added to; none is kept if empty."""
+    """A file that lines are added to. If empty, none is kept, or the topic of a job that writes to Kafka."""
     key: Key | None = None
     """Signs the chain: without it, who can write the file can also forge it."""
 
@@ -141,6 +151,8 @@ class Settings(BaseSettings):
     replay: ReplaySettings = ReplaySettings()
     simulate: SimulateSettings = SimulateSettings()
     control: ControlSettings = ControlSettings()
+    input: InputSettings = InputSettings()
+    kafka: KafkaSettings = KafkaSettings()
     output: OutputSettings = OutputSettings()
     audit: AuditSettings = AuditSettings()
 
@@ -221,6 +233,10 @@ def _origin(place: tuple[Any, ...], flags: Mapping[str, Any], file: Mapping[str,
         name = _PREFIX + _DELIMITER.join(keys[:depth])
         if name in {known.upper() for known in os.environ}:
             return name
+    whole = _PREFIX + _DELIMITER.join([*keys, ""])  # of what is wrong with a section as a whole
+    parts = sorted(known.upper() for known in os.environ if known.upper().startswith(whole))
+    if parts:
+        return ", ".join(parts)
     return path if _holds(file, place) else "the defaults"
 
 

@@ -22,14 +22,26 @@ GRACE = 30.0
 _TEMPFAIL = 75
 
 
+_asked = threading.Event()
+"""SIGTERM came before the job ran."""
+
+
 def starting() -> None:
     """Until :func:`handle`: SIGTERM leaves as an exception does, and what was begun is cleaned up."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    del frame
+    _asked.set()
+    sys.exit(128 + number)
 
 
 def handle() -> None:
     """Install the handlers, in the main thread; elsewhere there is nothing to install."""
+    if _asked.is_set():  # the compiler calls back from C, where an exception is lost
+        sys.exit(128 + signal.SIGTERM)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _stop)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from connectors import stdin
+from connectors import _standard_input, stdin
 from connectors._stop import STOP
 from connectors.stdin import StdinSource
 from operators.packet import Finish, Kind, Packet
@@ -64,7 +64,7 @@ def _said(packet: Packet) -> list[tuple[str, int, str, int]]:
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The writing end of a pipe that stands for standard input."""
     reading, writing = os.pipe()
-    monkeypatch.setattr(stdin, "_STDIN", reading)
+    monkeypatch.setattr(_standard_input, "_STDIN", reading)
     STOP.clear()
     yield writing
     STOP.clear()
@@ -131,7 +131,7 @@ def test_a_file_is_read_to_its_end_piece_by_piece(monkeypatch: pytest.MonkeyPatc
     text = "word " * 100_000
     file.write_text(text, encoding="utf-8")
     with file.open("rb") as opened:
-        monkeypatch.setattr(stdin, "_STDIN", opened.fileno())
+        monkeypatch.setattr(_standard_input, "_STDIN", opened.fileno())
         reader = _Reader(api="text", batch=100)
         reader.rest()
     assert reader.text() == text

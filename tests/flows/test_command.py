@@ -18,7 +18,7 @@ import pexpect  # type: ignore[import-untyped]
 import pytest
 from typer.testing import CliRunner
 
-from connectors import stdin
+from connectors import _standard_input
 from connectors._stop import STOP
 from flows.__main__ import app
 from tests.connectors.test_ndjson import check
@@ -42,7 +42,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Invoke]:
 
     def run(*arguments: object, given: bytes | None = None) -> Any:
         reading, writing = os.pipe()
-        monkeypatch.setattr(stdin, "_STDIN", reading)
+        monkeypatch.setattr(_standard_input, "_STDIN", reading)
         feeder = threading.Thread(target=_feed, args=(writing, given or b""))
         feeder.start()
         written.clear()
@@ -103,7 +103,7 @@ def test_scan_says_by_its_status_whether_the_text_was_blocked(
         (("replay", ".", "--speed", "-1"), "--speed"),
         (("replay", ".", "--chunk", "-1"), "--chunk"),
         (("replay",), "Missing argument"),
-        (("run", "outflight"), "no job 'outflight'; there is inflight"),
+        (("run", "outflight"), "no job 'outflight'; there are inflight, ingest, analyze"),
         (("run", "--workers", "0"), "--workers"),
     ],
 )

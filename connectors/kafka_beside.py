@@ -1,0 +1,268 @@
+"""What is said to a running job in topics: orders, and feedback about decisions.
+
+Speaks     JSON: an order as in ``connectors.control``; feedback ``{"type": "feedback", "stream": ..., "seq":
+           ..., "rule": ..., "label": "right" | "wrong" | "missed"}``
+Direction  beside a source
+Emits      :class:`~operators.packet.Packet`: those of the source; the first of each partition behind a
+           snapshot carries what came before it, in ``shapes`` and ``feedback``
+Delivery   exactly once into the state: what was read, and how far, is part of the partition's position
+Parallel   as the source; every slot hears every order, feedback goes to the slot of its stream (partition =
+           slot)
+Needs      ``pip install midstream[kafka]``
+
+Strategy. That of ``connectors.control``, for its reason: a second input that came before or after the streams
+by chance would give a resumed run other numbers. One consumer a process reads the orders from the beginning
+of their topic, and keeps them; feedback from where each slot has it. A record that is neither is logged and
+passed by. A topic that ends before what a slot has heard of it was made anew: what it says from then on would
+be passed by as heard, so that is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from typing_extensions import override
+
+from connectors._deltas import harmless
+from connectors._kafka_client import Cluster, KafkaFault, explained
+from connectors._logged import logged
+from operators.packet import Feedback, Packet, Shape
+
+__all__ = ["Beside", "BesideSource"]
+
+_log = logging.getLogger(__name__)
+_TAKEN = 1000
+_MOST_BYTES = 1 << 20
+
+
+class _Said(msgspec.Struct, tag_field="type", tag="feedback"):
+    stream: str
+    label: Literal["right", "wrong", "missed"]
+    seq: int = -1
+    rule: str = ""
+
+
+_decode = msgspec.json.Decoder(_Said).decode
+
+
+class Beside:
+    """The orders and the feedback of a process.
+
+    :arg cluster: Where.
+
+    :arg slots: The slots of this process.
+
+    :arg group: Consumer group; nothing is committed to it.
+
+    :arg read: Makes a shape of an order, or raises ValueError saying what is wrong with it.
+
+    :raises KafkaFault: If the topics cannot be read, or the orders that are there not in ``cluster.timeout``
+        seconds.
+
+    """
+
+    def __init__(
+        self, cluster: Cluster, slots: Iterable[int], group: str, read: Callable[[bytes], Shape]
+    ) -> None:
+        self._cluster, self._read, self._lock = cluster, read, threading.Lock()
+        self._consumer = cluster.consumer(group)
+        self._control, self._feedback = cluster.topic("control"), cluster.topic("feedback")
+        self._orders: list[tuple[int, Shape]] = []
+        self._next = self._known = 0
+        self._about: dict[int, list[tuple[int, Feedback]]] = {}
+        self._begun: dict[int, int] = {}
+        self._waiting = set(slots)
+        self._read_orders()
+
+    def _read_orders(self) -> None:
+        """All orders that are there."""
+        patience = time.monotonic() + self._cluster.timeout
+        place = TopicPartition(self._control, 0)
+        try:
+            low, end = self._cluster.bounds(self._consumer, place)
+            self._known = end
+            if low:
+                _log.warning(
+                    "%s begins at offset %d: earlier orders are gone, whoever had not heard them never does "
+                    "(retention.ms = -1 keeps them)", self._control, low,
+                )  # fmt: skip
+            self._next = place.offset = low
+            self._consumer.assign([place])
+            while self._next < end:
+                if time.monotonic() > patience:
+                    msg = f"kafka: {self._control} was not read to its end in kafka.timeout"
+                    raise KafkaFault(msg)
+                self._hear(0.1)
+        except KafkaException as error:
+            raise explained(error, f"read {self._control}") from error
+
+    def begin(self, slot: int, orders: int, feedback: int) -> None:
+        """A slot has had the orders up to offset `orders`, and its feedback up to offset `feedback`, -1 if
+        none.
+
+        :raises KafkaFault: If there never were so many in these topics.
+        """
+        with self._lock:
+            _, end = self._cluster.bounds(self._consumer, TopicPartition(self._feedback, slot))
+            for topic, heard, holds in (
+                (self._control, orders, self._known), (self._feedback, feedback, end),
+            ):  # fmt: skip
+                if heard > holds:
+                    msg = (
+                        f"kafka: slot {slot} has heard {topic} up to offset {heard}, but it ends at {holds}: "
+                        f"the topic was made anew; begin with a new recovery directory, and where kafka.start"
+                        f" says"
+                    )
+                    raise KafkaFault(msg)
+            self._about[slot], self._begun[slot] = [], feedback
+            self._waiting.discard(slot)
+            if not self._waiting:
+                places = [
+                    TopicPartition(self._feedback, slot, at if at >= 0 else OFFSET_BEGINNING)
+                    for slot, at in self._begun.items()
+                ]
+                self._consumer.assign([TopicPartition(self._control, 0, self._next), *places])
+
+    def take(self, slot: int, orders: int) -> tuple[list[tuple[int, Shape]], list[tuple[int, Feedback]]]:
+        """What a slot has not had, each with its offset: orders from offset `orders` on, and feedback."""
+        with self._lock:
+            if not self._waiting:
+                self._hear(0)
+            about, self._about[slot] = self._about[slot], []
+            return [each for each in self._orders if each[0] >= orders], about
+
+    def _hear(self, patience: float) -> None:
+        for message in self._consumer.consume(_TAKEN, patience):
+            error, offset = message.error(), message.offset() or 0
+            orders = message.topic() == self._control
+            if orders and (error is None or error.code() == KafkaError._PARTITION_EOF):
+                self._next = offset + (error is None)
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    self._go_on(message, error)
+                continue
+            value = message.value() or b""
+            try:
+                if len(value) > _MOST_BYTES:
+                    msg = f"a record of more than {_MOST_BYTES} bytes"
+                    raise ValueError(msg)
+                if orders:
+                    self._orders.append((offset, self._read(value)))
+                else:
+                    said = _decode(value)
+                    about = Feedback(said.stream, said.seq, said.rule, said.label)
+                    self._about[message.partition() or 0].append((offset, about))
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
+                _log.error("%s@%d: %s", message.topic(), offset, harmless(fault))
+            except ValueError as fault:
+                _log.error("%s@%d: %s", message.topic(), offset, fault)
+
+    def _go_on(self, message: Message, error: KafkaError) -> None:
+        """What the topic does not hold any more was not heard: that is said, and the rest is."""
+        topic, partition = message.topic() or "", message.partition() or 0
+        _log.error("%s", explained(error, f"read {topic}, partition {partition}: some of it was not heard"))
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._consumer.seek(TopicPartition(topic, partition, OFFSET_BEGINNING))
+
+    def finish(self, slot: int) -> None:
+        """A slot is done; with the last, the consumer."""
+        with self._lock:
+            self._begun.pop(slot, None)
+            if not self._begun:
+                self._consumer.close()
+
+
+State = tuple[Any, int, int, tuple[Shape, ...], tuple[Feedback, ...]]
+
+
+class _Partition(StatefulSourcePartition[tuple[str, Packet], State]):
+    def __init__(
+        self,
+        source: StatefulSourcePartition[tuple[str, Packet], Any],
+        beside: Beside,
+        slot: int,
+        resume: State,
+    ) -> None:
+        self._source, self._beside, self._slot = source, beside, slot
+        _, self._orders, self._heard, self._shapes, self._about = resume
+        beside.begin(slot, self._orders, self._heard)
+
+    @override
+    @logged
+    def next_batch(self) -> list[tuple[str, Packet]]:
+        said = list(self._source.next_batch())
+        if said and (self._shapes or self._about):
+            key, packet = said[0]
+            shapes, about = (*packet.shapes, *self._shapes), (*packet.feedback, *self._about)
+            said[0] = key, packet.having(shapes=shapes, feedback=about)
+            self._shapes, self._about = (), ()
+        return said
+
+    @override
+    def next_awake(self) -> datetime | None:
+        return self._source.next_awake()
+
+    @override
+    @logged
+    def snapshot(self) -> State:
+        self.take()
+        return self._source.snapshot(), self._orders, self._heard, self._shapes, self._about
+
+    def take(self) -> None:
+        """Take what came meanwhile."""
+        orders, about = self._beside.take(self._slot, self._orders)
+        if orders:
+            self._orders = orders[-1][0] + 1
+            self._shapes += tuple(shape for _, shape in orders)
+        if about:
+            self._heard = about[-1][0] + 1
+            self._about += tuple(each for _, each in about)
+
+    @override
+    def close(self) -> None:
+        self._source.close()
+        self._beside.finish(self._slot)
+
+
+class BesideSource(FixedPartitionedSource[tuple[str, Packet], State]):
+    """`source`, whose packets carry what the topics say meanwhile.
+
+    :arg source: Where the streams come from: a partition a slot.
+
+    :arg slots: The slot of each partition.
+
+    :arg beside: What is said.
+
+    """
+
+    def __init__(
+        self,
+        source: FixedPartitionedSource[tuple[str, Packet], Any],
+        slots: Mapping[str, int],
+        beside: Beside,
+    ) -> None:
+        self._source, self._slots, self._beside = source, dict(slots), beside
+
+    @override
+    def list_parts(self) -> list[str]:
+        return self._source.list_parts()
+
+    @override
+    @logged
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: State | None
+    ) -> StatefulSourcePartition[tuple[str, Packet], State]:
+        state = resume_state or (None, 0, -1, (), ())
+        inner = self._source.build_part(step_id, for_part, state[0])
+        part = _Partition(inner, self._beside, self._slots[for_part], state)
+        if resume_state is None:
+            part.take()
+        return part
