@@ -1,0 +1,393 @@
+"""The durable lane's speed on a real broker: deltas in, decisions out, both lanes.
+
+``python -m benches.bench_kafka [through] [cells] [produce] [latency] [--streams 2048] [--tokens 400] [--runs
+3]``
+
+Starts an Apache Kafka of its own (``tests.broker``: needs Java and Maven), or uses the one that
+``MIDSTREAM_KAFKA__BOOTSTRAP_SERVERS`` names. Cells are real processes (``midstream run analyze``, the shipped
+policy, a recovery store, an epoch a second) on a topic that was filled before; a rate is what the cell itself
+sums up, from its first packet on. Four tables. *Through*: one cell in each lane, on any core and held to one;
+CPU of cell and broker a delta; beside it a loop of plain confluent-kafka that takes the same records and
+writes each to another topic, and analyses nothing. *Cells*: two of them against one. *Produce*: the sink
+alone, packets from memory, beside plain confluent-kafka and the same values with no headers. *Latency*: from
+``produce`` of the delta that completes a match to its verdict at a consumer, at a steady rate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from benches.bench_inflight import stages
+from benches.workloads import words
+from connectors import _kafka_records as records
+from connectors._kafka_client import Cluster
+from connectors._kafka_topics import ready, sizes
+from connectors._records import Recorder
+from connectors.kafka_sink import KafkaSink
+from flows import policies
+from operators.packet import Delta, Kind, Packet, pack
+from operators.slots import slot_key, slot_of
+from tests.broker import Broker
+
+SLOTS = 8
+TICKS = os.sysconf("SC_CLK_TCK")
+LANES = "fast", "exact"
+
+
+@dataclass
+class Run:
+    """What a cell did."""
+
+    deltas: int
+    rate: float
+    cpu: float
+    """Seconds, of all its threads."""
+    broker: float
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[tuple[Cluster, int]]:
+    """A cluster, and the process of its broker if it is ours (else 0)."""
+    named = os.environ.get("MIDSTREAM_KAFKA__BOOTSTRAP_SERVERS")
+    if named:
+        yield Cluster(named, f"bench-{os.getpid()}", SLOTS), 0
+        return
+    with Broker.start(folder / "broker", heap="1g") as broker:
+        yield Cluster(broker.bootstrap, "bench", SLOTS), broker.pid
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU that a process took; 0 for none."""
+    if not pid:
+        return 0.0
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def sent(producer: Producer, topic: str, name: str, record: Mapping[str, Any]) -> None:
+    """Queue a record of a stream in its slot."""
+    value = orjson.dumps(record)
+    while True:
+        try:
+            producer.produce(topic, value, name.encode(), slot_of(name, SLOTS))
+            return
+        except BufferError:
+            producer.poll(0.01)
+
+
+def fill(where: Cluster, streams: int, tokens: int) -> int:
+    """Streams into the log, 256 at a time by turns; how many deltas."""
+    producer = Producer(
+        {"bootstrap.servers": where.bootstrap, "linger.ms": 5, "compression.type": "lz4",
+         "queue.buffering.max.messages": 500_000}
+    )  # fmt: skip
+    topic = where.topic("deltas")
+    for first in range(0, streams, 256):
+        said = {f"s{i}": list(words(i, tokens)) for i in range(first, min(first + 256, streams))}
+        for name in said:
+            sent(producer, topic, name, {"type": "start", "stream": name, "provider": "p", "model": "m"})
+        for k in range(tokens):
+            for name, texts in said.items():
+                at = time.time_ns()
+                sent(producer, topic, name, {"type": "delta", "stream": name, "at": at, "text": texts[k]})
+            producer.poll(0)
+        for name in said:
+            sent(producer, topic, name, {"type": "end", "stream": name})
+    if producer.flush(60):
+        msg = "the log could not be filled"
+        raise RuntimeError(msg)
+    return streams * tokens
+
+
+def settings(where: Cluster, name: str, **kafka: object) -> dict[str, str]:
+    """The environment of a cell that reads the log once, into topics of its own."""
+    said = {"bootstrap_servers": where.bootstrap, "prefix": f"{where.prefix}-{name}", "until": "end"}
+    said |= {"deltas": where.topic("deltas"), **kafka}
+    return os.environ | {f"MIDSTREAM_KAFKA__{key.upper()}": str(value) for key, value in said.items()}
+
+
+def start(folder: Path, env: Mapping[str, str], cores: Iterable[int] = ()) -> subprocess.Popen[bytes]:
+    """A cell with a store of its own."""
+    command = [sys.executable, "-m", "flows", "run", "analyze", "-r", str(folder), "-s", "1"]
+    held = frozenset(cores)
+    return subprocess.Popen(
+        command, env=dict(env), stdout=subprocess.PIPE,
+        preexec_fn=(lambda: os.sched_setaffinity(0, held)) if held else None,  # noqa: PLW1509
+    )  # fmt: skip
+
+
+def ended(cells: list[subprocess.Popen[bytes]], broker: int) -> list[Run]:
+    """What cells did, when all have ended."""
+    began = cpu_of(broker)
+    found = []
+    for cell in cells:
+        assert cell.stdout
+        said = cell.stdout.read()
+        _, status, usage = os.wait4(cell.pid, 0)
+        cell.returncode = os.waitstatus_to_exitcode(status)
+        if cell.returncode:
+            msg = f"a cell ended with status {cell.returncode}"
+            raise RuntimeError(msg)
+        summary = orjson.loads(said.splitlines()[-1])
+        cpu = usage.ru_utime + usage.ru_stime
+        found.append(Run(summary["deltas"], summary["tokens_per_s"], cpu, 0.0))
+    for run in found:
+        run.broker = cpu_of(broker) - began
+    return found
+
+
+def copied(where: Cluster, deltas: int) -> float:
+    """Records a second that plain confluent-kafka takes and writes elsewhere."""
+    consumer = Consumer(
+        {"bootstrap.servers": where.bootstrap, "group.id": "copy", "enable.auto.commit": False}
+    )
+    consumer.assign([TopicPartition(where.topic("deltas"), slot, 0) for slot in range(SLOTS)])
+    producer = Producer(
+        {"bootstrap.servers": where.bootstrap, "enable.idempotence": True, "linger.ms": 2,
+         "compression.type": "lz4", "queue.buffering.max.messages": 500_000}
+    )  # fmt: skip
+    topic, count, began = where.topic("copy"), 0, 0.0
+    while count < deltas:
+        for message in consumer.consume(2000, 1.0):
+            began = began or time.perf_counter()
+            while True:
+                try:
+                    producer.produce(topic, message.value(), message.key(), message.partition() or 0)
+                    break
+                except BufferError:
+                    producer.poll(0.01)
+            count += 1
+        producer.poll(0)
+    producer.flush()
+    took = time.perf_counter() - began
+    consumer.close()
+    return count / took
+
+
+def through(where: Cluster, broker: int, folder: Path, deltas: int, runs: int) -> None:
+    """One cell."""
+    ready(where, ["copy"])
+    print(f"\nthrough: {deltas:,} deltas, one cell, one worker, an epoch a second")
+    print(f"{'lane':<8} {'cores':<6} {'deltas/s':>10} {'cell us':>8} {'broker us':>10}")
+    for lane in LANES:
+        for cores in ((), (0,)):
+            found = []
+            for number in range(runs):
+                name = f"{lane}-{len(cores)}-{number}"
+                found += ended([start(folder / name, settings(where, name, lane=lane), cores)], broker)
+            told = sorted(found, key=lambda run: run.rate)[len(found) // 2]
+            print(
+                f"{lane:<8} {'one' if cores else 'any':<6} {told.rate:>10,.0f} "
+                f"{told.cpu / told.deltas * 1e6:>8.1f} {told.broker / told.deltas * 1e6:>10.1f}"
+            )
+    rates = [copied(where, deltas) for _ in range(runs)]
+    print(f"plain confluent-kafka, nothing analysed: {statistics.median(rates):,.0f} records/s")
+
+
+def cells(where: Cluster, broker: int, folder: Path, runs: int) -> None:
+    """Two cells against one."""
+    print("\ncells: the same topic, shared")
+    for lane in LANES:
+        rates: dict[int, list[float]] = {1: [], 2: []}
+        took: dict[int, list[float]] = {1: [], 2: []}
+        for number in range(runs):
+            for count in (1, 2):
+                name = f"cells-{lane}-{count}-{number}"
+                begun = [
+                    start(folder / f"{name}-{cell}", settings(where, name, lane=lane, cell=cell, cells=count))
+                    for cell in range(count)
+                ]
+                found = ended(begun, broker)
+                total = sum(run.deltas for run in found)
+                rates[count].append(total / max(run.deltas / run.rate for run in found))
+                took[count].append(found[0].broker / total * 1e6)
+        one, two = (statistics.median(rates[count]) for count in (1, 2))
+        print(
+            f"{lane:<8} one {one:,.0f}, two {two:,.0f} deltas/s: {two / one:.2f} times; the broker takes "
+            f"{statistics.median(took[1]):.1f} and {statistics.median(took[2]):.1f} us a delta"
+        )
+
+
+def decided(streams: int, tokens: int) -> list[Packet]:
+    """Packets as they leave ``release``."""
+    judgement = policies.load(policies.DEFAULT)
+    packets = []
+    for slot in range(SLOTS):
+        made = stages(judgement)
+        names = [f"s{i}" for i in range(slot, streams, SLOTS)]
+        texts = {name: list(words(i, tokens)) for i, name in enumerate(names)}
+        said = [(name, Delta(int(Kind.START), "{}")) for name in names]
+        said += [(name, Delta(int(Kind.TEXT), texts[name][k])) for k in range(tokens) for name in names]
+        for at in range(0, len(said), 256):
+            packet = pack(slot, said[at : at + 256], now=0)
+            for stage in made:
+                packet = stage.update(packet)
+            packets.append(packet)
+    return packets
+
+
+def produce(where: Cluster, runs: int) -> None:
+    """The sink alone."""
+    packets = decided(512, 200)
+    keys = {slot: slot_key(slot) for slot in range(SLOTS)}
+    judgement = policies.load(policies.DEFAULT)
+    recorder = Recorder(judgement.names, judgement.reasons)
+    used = [*records.DECISIONS, "markers", "copy"]
+    ready(where, used)
+    topics = sizes(where, used, {})
+    values = [out for packet in packets for out in records.Decisions(recorder, "").encode(packet)]
+    print(f"\nproduce: {len(values):,} records of {statistics.mean(len(v[3]) for v in values):.0f} bytes")
+    for lane in LANES:
+        rates = []
+        for number in range(runs):
+            sink = KafkaSink(
+                where, topics, keys, f"produce-{number}", lambda _: records.Decisions(recorder, ""),
+                dict.fromkeys(keys, f"r{number}"), exact=lane == "exact",
+            )  # fmt: skip
+            parts = {slot: sink.build_part("sink", key, None) for slot, key in keys.items()}
+            began = time.perf_counter()
+            for packet in packets:
+                parts[packet.slot].write_batch([packet])
+            for part in parts.values():
+                part.snapshot()
+            rates.append(len(values) / (time.perf_counter() - began))
+            for part in parts.values():
+                part.close()
+        print(f"{lane:<8} {statistics.median(rates):>10,.0f} records/s")
+    rates = []
+    for _ in range(runs):
+        producer, topic = where.producer(), where.topic("copy")
+        began = time.perf_counter()
+        for _, key, _, value, _ in values:
+            while True:
+                try:
+                    producer.produce(topic, value, key, 0)
+                    break
+                except BufferError:
+                    producer.poll(0.01)
+        producer.flush()
+        rates.append(len(values) / (time.perf_counter() - began))
+    print(f"plain    {statistics.median(rates):>10,.0f} records/s, made before, no headers")
+
+
+def latency(where: Cluster, folder: Path, rate: int, seconds: int) -> None:
+    """From the delta that completes a match to its verdict."""
+    where = Cluster(where.bootstrap, f"{where.prefix}-latency", SLOTS)
+    ready(where, ["deltas", "verdicts"])
+    env = settings(where, "", until="forever", prefix=where.prefix)
+    cell = start(folder / "latency", env)
+    told: dict[str, float] = {}
+    heard: dict[str, float] = {}
+    listening, over = threading.Event(), threading.Event()
+
+    def listen() -> None:
+        consumer = Consumer(
+            {"bootstrap.servers": where.bootstrap, "group.id": "latency", "enable.auto.commit": False,
+             "fetch.wait.max.ms": 100}
+        )  # fmt: skip
+        consumer.assign([TopicPartition(where.topic("verdicts"), slot, 0) for slot in range(SLOTS)])
+        while not over.is_set():
+            for message in consumer.consume(100, 0.01):
+                if message.error() is None:
+                    heard[(message.key() or b"").decode()] = time.perf_counter()
+                    listening.set()
+        consumer.close()
+
+    producer = Producer({"bootstrap.servers": where.bootstrap, "linger.ms": 0})
+    topic, number = where.topic("deltas"), 0
+    thread = threading.Thread(target=listen)
+    thread.start()
+    texts = list(words(1, 48))
+
+    def stream(name: str) -> Iterator[dict[str, Any]]:
+        yield {"type": "start", "stream": name}
+        for text in texts:
+            yield {"type": "delta", "stream": name, "text": text}
+        yield {"type": "delta", "stream": name, "text": " write to jane.doe@example.com now "}
+        yield {"type": "end", "stream": name}
+
+    while not listening.wait(0.2):  # the cell is ready when a first stream was judged
+        for record in stream(f"first{number}"):
+            sent(producer, topic, f"first{number}", record)
+        producer.flush()
+        number += 1
+    running = [stream(f"l{i}") for i in range(100)]
+    names = [f"l{i}" for i in range(100)]
+    number, count, began = 100, 0, time.perf_counter()
+    while count < rate * seconds:
+        place = count % 100
+        record = next(running[place], None)
+        if record is None:
+            names[place] = f"l{number}"
+            number += 1
+            running[place] = stream(names[place])
+            continue
+        if "jane" in str(record.get("text", "")):
+            told[names[place]] = time.perf_counter()
+        sent(producer, topic, names[place], record)
+        producer.poll(0)
+        count += 1
+        ahead = began + count / rate - time.perf_counter()
+        if ahead > 0.0005:
+            time.sleep(ahead)
+    producer.flush()
+    patience = time.perf_counter() + 10
+    while told.keys() - heard.keys() and time.perf_counter() < patience:
+        time.sleep(0.05)
+    over.set()
+    thread.join()
+    cell.terminate()
+    cell.wait()
+    waited = np.array([heard[name] - at for name, at in told.items() if name in heard]) * 1e3
+    p50, p99, most = np.percentile(waited, [50, 99, 100])
+    print(
+        f"\nlatency: {rate:,} deltas/s for {seconds} s, {len(waited)} of {len(told)} verdicts: "
+        f"p50 {p50:.1f}, p99 {p99:.1f}, at most {most:.1f} ms"
+    )
+
+
+def main() -> None:
+    """Run what is asked for and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    every = ("through", "cells", "produce", "latency")
+    parser.add_argument("tables", nargs="*", default=every)
+    parser.add_argument("--streams", type=int, default=2048)
+    parser.add_argument("--tokens", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=5000)
+    parser.add_argument("--seconds", type=int, default=20)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place, cluster(Path(place)) as (where, broker):
+        folder = Path(place)
+        deltas = 0
+        if {"through", "cells"} & set(args.tables):
+            ready(where, ["deltas"])
+            deltas = fill(where, args.streams, args.tokens)
+        if "through" in args.tables:
+            through(where, broker, folder, deltas, args.runs)
+        if "cells" in args.tables:
+            cells(where, broker, folder, args.runs)
+        if "produce" in args.tables:
+            produce(where, args.runs)
+        if "latency" in args.tables:
+            latency(where, folder, args.rate, args.seconds)
+
+
+if __name__ == "__main__":
+    main()
