@@ -41,8 +41,8 @@ class Marker(msgspec.Struct, frozen=True, tag_field="type", tag="marker"):
 
 
 class Markers:
-    """The markers of a lane, read when the first is asked for: all lanes of the job have fenced who was there
-    before then, and none of them waits for what another's predecessor left open.
+    """The markers of a lane, read once: when all lanes of the job have fenced who was there, so that none
+    waits for what another's predecessor left open, and before one of them opens a transaction of its own.
     """
 
     def __init__(self, cluster: Cluster, lane: str, slots: Iterable[int]) -> None:
@@ -52,10 +52,14 @@ class Markers:
 
     def of(self, slot: int) -> Marker | None:
         """The last one of a slot; see :func:`last_markers`."""
+        return self.read().get(slot)
+
+    def read(self) -> dict[int, Marker]:
+        """Those of all slots, as they were at the first call."""
         with self._lock:
             if self._known is None:
                 self._known = last_markers(self._cluster, self._lane, self._slots)
-        return self._known.get(slot)
+            return self._known
 
 
 def last_markers(cluster: Cluster, lane: str, slots: Iterable[int]) -> dict[int, Marker]:

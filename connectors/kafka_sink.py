@@ -158,8 +158,9 @@ class KafkaSink(FixedPartitionedSink[Packet, bytes]):
         self._places = {key: place for place, key in enumerate(sorted(self._slots))}
         self._pool = ThreadPoolExecutor(min(len(keys), 16), "kafka-commit")
         self._lanes: dict[int, Lane]
+        self._markers: Markers | None = None
         if exact:
-            markers = Markers(cluster, lane, keys)
+            markers = self._markers = Markers(cluster, lane, keys)
             taken = {slot: Exact(cluster, topics, lane, slot, markers) for slot in keys}
             list(self._pool.map(Exact.take_over, taken.values()))
             self._lanes = dict(taken)
@@ -171,7 +172,11 @@ class KafkaSink(FixedPartitionedSink[Packet, bytes]):
         self._lock = threading.Lock()
 
     @override
+    @logged
     def list_parts(self) -> list[str]:
+        # The engine asks when every lane of the job has fenced who was there, and before one of them writes.
+        if self._markers:
+            self._markers.read()
         return list(self._places)
 
     @override

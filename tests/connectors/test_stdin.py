@@ -141,7 +141,7 @@ def test_a_file_is_read_to_its_end_piece_by_piece(monkeypatch: pytest.MonkeyPatc
 def test_a_pipe_stays_as_blocking_as_it_was(pipe: int) -> None:
     _write(pipe, b"x")
     _Reader(api="text").rest()
-    assert os.get_blocking(stdin._STDIN)
+    assert os.get_blocking(_standard_input._STDIN)
 
 
 def test_chunks_recut_the_text(pipe: int) -> None:
@@ -159,7 +159,7 @@ def test_a_writer_is_not_read_faster_than_the_flow_takes(pipe: int) -> None:
             written += os.write(pipe, b"word " * 1000)
         except BlockingIOError:
             time.sleep(0.01)
-    assert written < (16 + 4) * stdin._READ  # the feed, the pipe, and what is on its way
+    assert written < (16 + 4) * _standard_input._READ  # the feed, the pipe, and what is on its way
     os.close(pipe)
     reader.rest()
     assert len(reader.text()) == written
@@ -193,7 +193,7 @@ def test_a_stop_ends_the_source_while_a_writer_never_does(pipe: int) -> None:
     STOP.set()
     said = reader.rest(seconds=2.0)
     assert said[-1][1] == Kind.END
-    os.set_blocking(stdin._STDIN, False)
+    os.set_blocking(_standard_input._STDIN, False)
     os.close(pipe)
 
 
