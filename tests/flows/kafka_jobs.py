@@ -35,7 +35,7 @@ def _settings(broker: Cluster, prefix: str, **more: Any) -> dict[str, object]:
         "SLOTS": SLOTS, "KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap, "KAFKA__PREFIX": prefix,
         "KAFKA__UNTIL": "end", "KAFKA__METRICS": 0,
         # The mock answers no administrator: a job asks it in vain what a topic takes.
-        "KAFKA__TIMEOUT": 10 if broker.real else 0.7,
+        "KAFKA__TIMEOUT": 10 if broker.real else 2.5,
     } | more  # fmt: skip
 
 
