@@ -309,7 +309,7 @@ def latency(where: Cluster, folder: Path, rate: int, seconds: int) -> None:
                     listening.set()
         consumer.close()
 
-    producer = Producer({"bootstrap.servers": where.bootstrap, "linger.ms": 0})
+    producer = Producer({"bootstrap.servers": where.bootstrap, "linger.ms": 1})
     topic, number = where.topic("deltas"), 0
     thread = threading.Thread(target=listen)
     thread.start()
