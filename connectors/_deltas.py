@@ -3,7 +3,7 @@ does.
 
 Strategy. One JSON object a delta, in the words of the record contract: ``start delta note usage error end``
 (``release``, a record of the contract, is read as a delta: the output of one job may be the input of the
-next). One typed struct a kind, so that a record is checked while it is parsed (msgspec), 0.5 us each; what
+next). One typed struct a kind, so that a record is checked while it is parsed (msgspec); what
 does not fit is refused with its cause and becomes a dead letter, never a guess.
 
 Whoever writes to a log or a pipe may write anything, and what is neither text nor a note no stage looks at:

@@ -155,8 +155,8 @@ class Cluster:
         failed: Callable[[KafkaError | None, Message], None] | None = None,
         largest: Iterable[int] = (),
     ) -> Producer:
-        """A producer that repeats nothing. `failed` hears, when it is polled, of what could not be delivered:
-        to be called for every record would cost 0.3 us each. `largest`: bytes that each of its topics takes;
+        """A producer that repeats nothing. `failed` hears, when it is polled, of what could not be delivered,
+        and of nothing else: a record costs no call. `largest`: bytes that each of its topics takes;
         a broker refuses a batch that is larger, with all that is in it.
         """
         sizes = [*largest] or [_USUAL]

@@ -2,7 +2,7 @@
 two.
 
 Strategy. A :class:`Wire` is a producer whose failures are not lost: a delivery that fails is kept and raised
-where the epoch closes. Counting every delivery in Python would take 1 us a record; only failures call back,
+where the epoch closes. Only failures call back,
 and what is neither failed nor still queued was delivered to all replicas.
 """
 

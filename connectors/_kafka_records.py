@@ -1,7 +1,7 @@
 """Packets become records of topics: which topic, under which key, with which number, in which bytes.
 
 Strategy. A record is the JSON object of the contract (``connectors._records``, ``connectors._deltas``) plus
-``slot`` and ``seq``, spliced into its bytes: 0.1 us, where a second set of structs would say everything
+``slot`` and ``seq``, spliced into its bytes, where a second set of structs would say everything
 twice. Numbers come from three counters: ``release`` numbers what was decided; samples and dead letters are
 counted here, deltas are where they are written first. The counters are state: they travel with the sink's, so
 that a replay numbers the same record the same. Each topic is fed from one counter.
