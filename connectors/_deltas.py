@@ -115,7 +115,7 @@ _write = msgspec.json.Encoder().encode
 
 
 def decode(value: bytes, key: bytes, at: int, skew: int = _MOST_AT) -> Told:
-    """The delta that a record tells of. 0.9 us.
+    """The delta that a record tells of.
 
     :arg value: The record.
 
