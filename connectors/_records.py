@@ -195,9 +195,8 @@ class Recorder:
         """The same, each behind its ``seq``."""
         releases = self._releases(packet)
         numbered = [*zip(packet.releases["seq"].tolist(), releases, strict=True)]
-        rest = [*self._ledgers(packet), *self._outcomes(packet), *self._judgements(packet)]
-        if rest:
-            numbered += rest
+        if len(packet.outcomes) or len(packet.findings) or len(packet.verdicts):
+            numbered += [*self._ledgers(packet), *self._outcomes(packet), *self._judgements(packet)]
             numbered.sort(key=itemgetter(0))
         return numbered
 

@@ -160,8 +160,7 @@ class Attractor:
         """`packet` with the changes of regime that its samples settle."""
         self._state.open(packet.opened["row"])
         self._state.wake(packet.deltas["row"])
-        samples = packet.samples[packet.samples["signal"] == self._signal]
-        found = self._changes(samples) if len(samples) else empty(FINDING)
+        found = self._changes(packet.samples)
         self._state.close(packet.closed_rows())
         if not len(found):
             return packet
@@ -187,11 +186,13 @@ class Attractor:
         Attractor(0, _SHORTEST, 1).update(packet)
 
     def _changes(self, samples: Table) -> Table:
-        # Copies: columns of a table are strided, which would be another type to compile for.
-        rows, values, begins = (samples[name].copy() for name in ("row", "value", "begin"))
-        windows = np.empty((len(samples), self._window))
-        places = np.empty(len(samples), np.int64)
-        firsts = np.empty(len(samples), np.int64)
+        (index,) = (samples["signal"] == self._signal).nonzero()
+        if not len(index):
+            return empty(FINDING)
+        rows, values, begins = (samples[name][index] for name in ("row", "value", "begin"))
+        windows = np.empty((len(index), self._window))
+        places = np.empty(len(index), np.int64)
+        firsts = np.empty(len(index), np.int64)
         ring = [self._state[name] for name in ("ring", "ring_begin", "seen")]
         out = [windows, places, firsts]
         count = attractor_update(rows, values, begins, self._every, *ring, *out)
@@ -209,7 +210,7 @@ class Attractor:
         found["period"] = np.nan_to_num([looks[k].period for k in told])
         found["begin"] = firsts[told]
         for name in ("delta", "row", "stop", "decided"):
-            found[name] = samples[name][places[told]]
+            found[name] = samples[name][index[places[told]]]
         return found
 
     def _settle(self, rows: NDArray[np.int32], looks: list[Assessment]) -> list[int]:

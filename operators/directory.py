@@ -29,7 +29,7 @@ import orjson
 
 from operators.columns import Columns, framed, unframed
 from operators.kernels import directory as kernels
-from operators.packet import DELTA, OPENED, Finish, Kind, Lane, Packet, Table, column, joined
+from operators.packet import DELTA, OPENED, Finish, Kind, Lane, Packet, Table, copied, empty, joined
 from operators.silence import Heard, Silence
 
 __all__ = ["Directory", "Limits"]
@@ -170,7 +170,7 @@ class Directory:
             raise
 
     def _update(self, packet: Packet) -> Packet:
-        deltas = packet.deltas.copy()
+        deltas = copied(packet.deltas)
         edit = _Edit(packet, self._rows)
         rows, streams = [-1] * len(deltas), [-1] * len(deltas)
         delta_bytes, stream_bytes = self._limits.delta_bytes, self._limits.stream_bytes
@@ -199,21 +199,16 @@ class Directory:
         return self._number(packet, edit, edit.table(deltas))
 
     def _number(self, packet: Packet, edit: _Edit, deltas: Table) -> Packet:
-        opened = np.array(edit.opened, OPENED)
+        opened = np.array(edit.opened, OPENED) if edit.opened else empty(OPENED)
         self._lane_state.open(opened["row"])
-        begin, seq = np.zeros((2, len(deltas)), np.int64)
-        kernels.number(
-            column(deltas, "row"), column(deltas, "stream"), column(deltas, "chars"),
-            self._lane_state["offset"], self._stream_state["count"], begin, seq,
-        )  # fmt: skip
-        deltas["begin"], deltas["seq"] = begin, seq
+        kernels.number(deltas, self._lane_state["offset"], self._stream_state["count"])
         if edit.freed_streams:
             self._lane_state.close(np.array(edit.freed_lanes, np.int64))
             self._stream_state.close(np.array(edit.freed_streams, np.int64))
             self._lane_rows.give_back(edit.freed_lanes)
             self._stream_rows.give_back(edit.freed_streams)
-        text = packet.text + bytes(edit.text)
-        return packet.having(deltas=deltas, opened=opened, lanes=tuple(edit.lanes), text=text)
+        lanes, text = tuple(edit.lanes), packet.text + bytes(edit.text)
+        return packet.having(deltas=deltas, opened=opened, lanes=lanes, text=text)
 
     def _broken(self, packet: Packet) -> frozenset[int]:
         """The deltas that may not pass for what they hold in place of a character."""

@@ -39,7 +39,6 @@ from operators.packet import (
     Packet,
     Reach,
     Table,
-    column,
     empty,
     joined,
 )
@@ -156,7 +155,7 @@ class Drift:
             watch.state.open(opened)
             found += watch.follow(packet.samples)
             watch.state.close(closed)
-        if self._waits:
+        if self._waits and _WAIT in packet.kinds():
             found += self._silences(packet)
         if len(found) == 1:
             return packet
@@ -219,9 +218,8 @@ class _Watch:
 
     def follow(self, samples: Table) -> Iterator[Table]:
         """What the samples of a packet settle. Behind an alarm the rest of its lane is read anew."""
-        samples = samples[samples["signal"] == self._change.signal]
-        rows, values, begins = (column(samples, name) for name in ("row", "value", "begin"))
-        index = np.arange(len(samples))
+        (index,) = (samples["signal"] == self._change.signal).nonzero()
+        rows, values, begins = (samples[name][index] for name in ("row", "value", "begin"))
         while len(rows):
             shares = np.empty(len(rows)), np.empty(len(rows)), np.empty(len(rows), np.int64)
             seen, edges, counts = (self.state[name] for name in ("seen", "edges", "counts"))

@@ -36,6 +36,7 @@ from operators.packet import (
     Shape,
     Table,
     empty,
+    frozen,
     joined,
 )
 from operators.patterns import Pattern, pattern_of
@@ -255,10 +256,8 @@ class _Matcher(ABC):
 
     def decided(self, samples: Table) -> Table:
         """The findings that `samples` decide."""
-        view = samples.view()
-        view.flags.writeable = False  # as it is in a packet from another process: one type to compile
         matches = np.empty(len(samples) * self._most, spring.MATCH)
-        count = self.advance(view, matches)
+        count = self.advance(frozen(samples), matches)
         if not count:
             return empty(FINDING)
         matches = matches[:count]

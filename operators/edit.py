@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from operators.columns import Columns
 from operators.kernels.phrases import BLANK, CHUNK, search
-from operators.packet import DELTA, FINDING, OPENED, Kind, Packet, Reach, Table, joined
+from operators.packet import DELTA, FINDING, OPENED, Kind, Packet, Reach, Table, frozen, joined
 from operators.spelling import uncased
 
 __all__ = ["Edit", "Phrase"]
@@ -146,8 +146,7 @@ class Edit:
         Edit([Phrase("", "a", 0, 0)]).update(packet)
 
     def _search(self, packet: Packet) -> Table:
-        deltas = packet.deltas.view()
-        deltas.flags.writeable = False  # as it is in a packet from another process: one type to compile
+        deltas = frozen(packet.deltas)
         text = np.frombuffer(packet.text, np.uint8)
         lanes = tuple(self._state[name] for name in _LANE)
         progress = np.zeros(3, np.int64)

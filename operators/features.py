@@ -13,7 +13,7 @@ import numpy as np
 from operators.columns import Columns
 from operators.kernels.features import LANE, measure
 from operators.kernels.surprisal import MODEL, byte_prior, first_trust, surprise
-from operators.packet import DELTA, OPENED, SAMPLE, Kind, Packet, joined
+from operators.packet import DELTA, OPENED, SAMPLE, Kind, Packet, frozen, joined
 
 __all__ = ["Features"]
 
@@ -45,8 +45,7 @@ class Features:
         self._state.wake(packet.deltas["row"])
         if len(opened):
             self._state["model"]["trust"][opened] = self._trust
-        deltas = packet.deltas.view()
-        deltas.flags.writeable = False  # as it is in a packet from another process: one type to compile
+        deltas = frozen(packet.deltas)
         text = np.frombuffer(packet.text, np.uint8)
         likely = np.empty(len(text))
         samples = np.empty(5 * len(deltas) + len(text), SAMPLE)

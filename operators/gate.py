@@ -32,9 +32,9 @@ from operators import reading, recent
 from operators.automaton import MAX_HOLD, Automaton, Rule
 from operators.columns import Columns
 from operators.evidence import Evidence
-from operators.kernels import decoding, lazy, match
+from operators.kernels import decoding, lazy, match, vetting
 from operators.kernels import reading as readings
-from operators.packet import DELTA, FINDING, OPENED, VETTED, Kind, Packet, Reach, Table, column, empty, joined
+from operators.packet import DELTA, FINDING, OPENED, VETTED, Kind, Packet, Reach, Table, empty, frozen, joined
 from operators.recent import Recent
 
 __all__ = ["Gate"]
@@ -95,6 +95,19 @@ def _memories_of(automaton: Automaton) -> _Memories:
     return known
 
 
+class _Laid:
+    """The deltas of a packet as the kernels read them, and room for what they say of each."""
+
+    def __init__(self, deltas: Table) -> None:
+        size = len(deltas)
+        columns = np.empty((7, size), np.int32)
+        self.kinds, self.lengths = np.empty(size, np.uint8), np.empty(size, np.int64)
+        self.told, self.longest = vetting.lay_out(
+            frozen(deltas), _TEXT, _CLOSE, columns, self.kinds, self.lengths
+        )
+        self.rows, self.starts, self.ends, self.places, self.char_at, self.upto, self.leads = columns
+
+
 class Gate:
     """The stage. `codes` gives each rule's place in the policy's names; the one after the rules'
     stands for a lane that could not be decided (too many threads), which nobody may release.
@@ -115,16 +128,20 @@ class Gate:
         )  # fmt: skip
         self._memories = _memories_of(automaton)
         accepts = int(np.diff(tables.now_at).max(initial=0) + np.diff(tables.later_at).max(initial=0))
-        self._asked = np.empty(((_THREADS + 1) * accepts + 1, 5), np.int32)
         walkers = (len(self._walkers),)
-        threads, self._entries = (int(self._walkers[:, end].max(initial=0)) for end in (4, 6))
+        threads, entries = (int(self._walkers[:, end].max(initial=0)) for end in (4, 6))
+        asks = (_THREADS + 1) * accepts + 1
+        self._asked, self._answers = np.empty((asks, 5), np.int32), np.empty(asks, np.uint8)
+        self._events = np.empty((asks, 4), np.int64)
+        self._found = np.empty((2 * asks + entries + 2 + _ROOM, 7), np.int32)
+        self._spans = np.empty((_CHARS, 4), np.int32)
         self._state = Columns(
             1,
             reads=(self._memories.sum, self._walkers, reading.LAYERS),
             stuck=(np.uint8, ()), vetted=(np.int32, ()),
             previous=(np.uint8, walkers), ended=(np.int32, walkers), loose=(np.int32, walkers),
             live=(np.int16, walkers), entered=(np.int16, walkers),
-            state=(np.int32, (threads,)), start=(np.int32, (threads,)), entry=(np.int32, (self._entries, 4)),
+            state=(np.int32, (threads,)), start=(np.int32, (threads,)), entry=(np.int32, (entries, 4)),
             told=(np.int32, (_ENTRIES, 3)), tolds=(np.int32, ()), **recent.SPEC,
             position=(np.int32, ()),
             decoding=(np.int32, (reading.STATE,)), between=(np.int32, (len(reading.LAYERS),)),
@@ -148,54 +165,49 @@ class Gate:
 
     def update(self, packet: Packet) -> Packet:
         """The packet with its matches and watermarks."""
-        state, deltas = self._state, packet.deltas
+        state, size = self._state, len(packet.deltas)
         state.open(packet.opened["row"])
         state.wake(packet.deltas["row"])
-        kinds, ends = column(deltas, "kind"), column(deltas, "begin") + deltas["chars"]
-        said = (kinds == _TEXT) | (kinds == _CLOSE)
-        upto, lead = np.where(said & (deltas["row"] >= 0), ends, -1), np.full(len(deltas), -1, np.int32)
+        laid = _Laid(packet.deltas)
         findings = packet.findings
-        if len(deltas) and len(self._walkers):
-            upto, lead, fresh = self._read(packet, kinds)
-            findings = joined(findings, fresh)
+        if len(self._walkers):
+            findings = joined(findings, self._read(packet, laid))
+        else:
+            laid.upto[:] = np.where(laid.places >= 0, laid.lengths + packet.deltas["chars"], -1)
+        vetted = np.empty(size, VETTED)
+        count = vetting.vet(laid.rows, laid.upto, laid.leads, self._codes, vetted)
         state.close(packet.closed_rows())
-        return packet.having(findings=findings, vetted=self._vetted(deltas, upto, lead))
+        return packet.having(findings=findings, vetted=vetted[:count])
 
-    def _read(self, packet: Packet, kinds: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any], Table]:
-        """Walk the packet: each delta's watermark, the rule that holds back what follows it, the matches."""
-        deltas, state = packet.deltas, self._state
-        rows, starts, ends = column(deltas, "row"), column(deltas, "start"), column(deltas, "end")
-        places = np.where(kinds == _TEXT, deltas["chars"], np.where(kinds == _CLOSE, 1, -1)).astype(np.int32)
-        places[rows < 0] = -1
-        char_at = np.cumsum(np.maximum(places, 0), dtype=np.int32)
-        marks, lengths = np.empty(char_at[-1], np.int32), column(deltas, "begin")
-        char_at -= np.maximum(places, 0)
-        marks[char_at[(kinds == _CLOSE) & (rows >= 0)]] = lengths[(kinds == _CLOSE) & (rows >= 0)]
-        first, last = np.zeros((2, len(deltas), reading.READINGS), np.int32)
-        room = _CHARS + decoding.ROOM + 8 * int((ends - starts).max())
+    def _read(self, packet: Packet, laid: _Laid) -> Table:
+        """Walk the packet: the matches; each delta's watermark, and the rule that holds back what follows it,
+        are written to `laid`.
+        """
+        state, size = self._state, len(packet.deltas)
+        rows, kinds, starts, ends, char_at = laid.rows, laid.kinds, laid.starts, laid.ends, laid.char_at
+        marks = np.empty(laid.told, np.int32)
+        first, last = np.zeros((2, size, reading.READINGS), np.int32)
+        room = _CHARS + decoding.ROOM + 8 * laid.longest
         chars, symbols = np.empty((room, 4), np.int32), np.empty((8 * room, 4), np.int32)
-        spans = np.empty((_CHARS, 4), np.int32)
         text = np.frombuffer(packet.text, np.uint8)
-        upto, lead = np.full((2, len(deltas)), -1, np.int32)
-        asked, answers = self._asked, np.empty(len(self._asked), np.uint8)
-        events = np.empty((len(asked), 4), np.int64)
-        found = np.empty((2 * len(asked) + self._entries + 2 + _ROOM, 7), np.int32)
-        matches = [found[:0]]
-        lanes, memory = tuple(state[name] for name in _WALKED), self._memories.arrays
+        found, asked, answers = self._found, self._asked, self._answers
+        matches: list[NDArray[np.int32]] = []
+        lanes, memory = tuple([state[name] for name in _WALKED]), self._memories.arrays
         past = Recent(packet, state["ring"], state["written"])
         self._evidence.forget()
         progress = np.zeros(6, np.int64)
-        while progress[0] < len(deltas):
+        while progress[0] < size:
             progress[1], told = decoding.decode(
                 rows, kinds, starts, ends, text, _TEXT, _CLOSE, reading.LAYERS,
-                state["position"], state["decoding"], char_at, chars, spans, marks, int(progress[0]),
+                state["position"], state["decoding"], char_at, chars, self._spans, marks, int(progress[0]),
             )  # fmt: skip
-            readings.read(rows, chars, spans[:told], self._alphabets, state["between"], first, last, symbols)
+            spans = self._spans[:told]
+            readings.read(rows, chars, spans, self._alphabets, state["between"], first, last, symbols)
             while progress[0] < progress[1]:
                 count, asks = match.advance(
-                    rows, kinds, places, char_at, lengths, _CLOSE, _HOLD, first, last, symbols,
-                    self._tables, memory, lanes, marks, upto, lead, found, asked, answers, events,
-                    progress,
+                    rows, kinds, laid.places, char_at, laid.lengths, _CLOSE, _HOLD, first, last, symbols,
+                    self._tables, memory, lanes, marks, laid.upto, laid.leads, found, asked, answers,
+                    self._events, progress,
                 )  # fmt: skip
                 if count:
                     matches.append(found[:count].copy())
@@ -205,9 +217,11 @@ class Gate:
                         for delta, walker, rule, begin, stop in asked[:asks].tolist()
                     ]
                     progress[4] = asks + 1
-        findings = self._findings(deltas, np.concatenate(matches), char_at, marks, past)
-        past.remember()
-        return upto, lead, findings
+        findings = empty(FINDING)
+        if matches:
+            findings = self._findings(packet.deltas, np.concatenate(matches), char_at, marks, past)
+        past.remember(rows, kinds, starts, ends, text)
+        return findings
 
     def _findings(
         self,
@@ -218,8 +232,6 @@ class Gate:
         past: Recent,
     ) -> Table:
         """A row for each match, in order of decision."""
-        if not len(found):
-            return empty(FINDING)
         found = found[np.lexsort((found[:, 6], found[:, 2], found[:, 1], found[:, 4]))]
         fresh = [self._news(int(deltas["row"][each[0]]), *each[1:4]) for each in found.tolist()]
         found = found[fresh]
@@ -246,13 +258,6 @@ class Gate:
         told[count[row] % len(told)] = rule + 2, begin, stop
         count[row] += 1
         return True
-
-    def _vetted(self, deltas: Table, upto: NDArray[Any], lead: NDArray[Any]) -> Table:
-        (which,) = (upto >= 0).nonzero()
-        table = np.zeros(len(which), VETTED)
-        table["delta"], table["row"], table["upto"] = which, deltas["row"][which], upto[which]
-        table["code"] = np.where(lead[which] >= 0, self._codes[lead[which]], -1)
-        return table
 
     def dump(self) -> bytes:
         """Threads, entries and decoders of all open lanes."""

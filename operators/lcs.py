@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from operators.columns import Columns
 from operators.kernels.passages import LANE, LONGEST, REFERENCE, find_passages
-from operators.packet import DELTA, FINDING, OPENED, WORD, Packet, Table, joined
+from operators.packet import DELTA, FINDING, OPENED, WORD, Packet, Table, frozen, joined
 from operators.spelling import words_of
 
 __all__ = ["Lcs", "Reference"]
@@ -116,10 +116,8 @@ class Lcs:
         Lcs([Reference("", "a b c d", 1.0, 0)]).update(packet)
 
     def _find(self, words: Table) -> Table:
-        words = words.view()
-        words.flags.writeable = False  # as it is in a packet from another process: one type to compile
         room = [self._masks, self._state["lane"], self._state["counts"], self._findings]
-        count = find_passages(words, *self._tables, *room)
+        count = find_passages(frozen(words), *self._tables, *room)
         return self._findings[:count].copy()
 
 

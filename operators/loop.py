@@ -28,7 +28,19 @@ from operators.kernels.loop_judge import FEATURES, describe_copies
 from operators.kernels.loop_symbols import CUT, SYMBOL, cut_symbols
 from operators.kernels.loop_tell import CHAIN, FOUND, tell_copies
 from operators.kernels.loop_track import TRACK, standing
-from operators.packet import DELTA, FINDING, OPENED, Channel, Kind, Packet, Reach, Table, empty, joined
+from operators.packet import (
+    DELTA,
+    FINDING,
+    OPENED,
+    Channel,
+    Kind,
+    Packet,
+    Reach,
+    Table,
+    empty,
+    frozen,
+    joined,
+)  # fmt: skip
 from operators.spelling import codes
 
 __all__ = ["Loop", "Watch"]
@@ -60,6 +72,7 @@ view. Learnt from one half of the outputs that loop, 62 of the other 64 were fou
 
 _CALLS = (0.55, 0.3)  # confidence of two copies of a cycle of calls, and what each more leaves of the doubt
 _PIECE = 1 << 14  # bytes of text that are searched at a time
+_NOTE = int(Kind.NOTE)
 _TOKEN = 4  # characters of arguments that are taken for a token
 
 
@@ -143,14 +156,13 @@ class Loop:
         """`packet` with the loops that its text decides."""
         self._state.open(packet.opened["row"])
         self._state.wake(packet.deltas["row"])
-        deltas = packet.deltas.view()
-        deltas.flags.writeable = False  # as it is in a packet from another process: one type to compile
+        deltas = frozen(packet.deltas)
         text = np.frombuffer(packet.text, np.uint8)
-        found = [self._text(deltas, text), self._calls(packet, deltas, text)]
+        found = joined(self._text(deltas, text), self._calls(packet, deltas, text))
         self._state.close(packet.closed_rows())
-        if not sum(map(len, found)):
+        if not len(found):
             return packet
-        findings = joined(packet.findings, *found)
+        findings = joined(packet.findings, found)
         return packet.having(findings=findings[np.lexsort((findings["decided"], findings["delta"]))])
 
     def dump(self) -> bytes:
@@ -178,16 +190,16 @@ class Loop:
 
     def _text(self, deltas: Table, text: NDArray[np.uint8]) -> Table:
         """Loops of text, found piece by piece: symbols and copies take 200 times the bytes of the text."""
-        found = [self._piece(first, piece, text) for first, piece in _pieces(deltas, text)]
-        return joined(empty(FINDING), *found)
+        return joined(*(self._piece(*piece, text) for piece in _pieces(deltas, text)))
 
-    def _piece(self, first: int, deltas: Table, text: NDArray[np.uint8]) -> Table:
+    def _piece(self, first: int, deltas: Table, size: int, text: NDArray[np.uint8]) -> Table:
         state = self._state
-        size = int((deltas["end"] - deltas["start"]).sum())
         symbols = np.empty(2 * (len(deltas) + size), SYMBOL)
         count = int(cut_symbols(deltas, text, self._codes, state["cut"], symbols))
+        if not count:
+            return empty(FINDING)
         copies = np.empty(2 * count, COPY)
-        rings = (state[name] for name in ("lane", "track", "codes", "values", "chars", "kinds", "scores"))
+        rings = [state[name] for name in ("lane", "track", "codes", "values", "chars", "kinds", "scores")]
         follow: Any = follow_copies  # the checker cannot count what `rings` are
         count = int(follow(symbols, count, *rings, self._enough, self._scratch, copies))
         if not count:
@@ -208,8 +220,10 @@ class Loop:
         return out
 
     def _calls(self, packet: Packet, deltas: Table, text: NDArray[np.uint8]) -> Table:
-        """Loops of tool calls. Packets of streams that call none take a few comparisons."""
-        notes = np.flatnonzero((deltas["kind"] == Kind.NOTE) & (deltas["row"] >= 0) & (deltas["stream"] >= 0))
+        """Loops of tool calls."""
+        if _NOTE not in packet.kinds() and not len(self._agents.live()):
+            return empty(FINDING)
+        notes = np.flatnonzero((deltas["kind"] == _NOTE) & (deltas["row"] >= 0) & (deltas["stream"] >= 0))
         names = np.zeros(len(deltas), np.uint32)
         for place in notes.tolist():
             if packet.lanes[deltas["lane"][place]][1] == Channel.TOOL:
@@ -263,25 +277,26 @@ class Loop:
         return out
 
 
-def _pieces(deltas: Table, text: NDArray[np.uint8]) -> Iterator[tuple[int, Table]]:
-    """A packet in pieces of about ``_PIECE`` bytes, each with the place of its first delta.
+def _pieces(deltas: Table, text: NDArray[np.uint8]) -> Iterator[tuple[int, Table, int]]:
+    """A packet in pieces of about ``_PIECE`` bytes: the place of the first delta of each, its deltas, and the
+    most bytes that these hold.
 
     Deltas that are longer are cut where a character begins.
     """
     if len(text) <= _PIECE:
-        yield 0, deltas
+        yield 0, deltas, len(text)
         return
     first, size = 0, 0
     for place, length in enumerate((deltas["end"] - deltas["start"]).tolist()):
         if size + length > _PIECE and place > first:
-            yield first, deltas[first:place]
+            yield first, deltas[first:place], size
             first, size = place, 0
         size += length
         if size > _PIECE:  # this one alone
             for piece in _cut(deltas[place : place + 1], text):
-                yield place, piece
+                yield place, piece, int(piece["end"][0] - piece["start"][0])
             first, size = place + 1, 0
-    yield first, deltas[first:]
+    yield first, deltas[first:], size
 
 
 def _cut(delta: Table, text: NDArray[np.uint8]) -> Iterator[Table]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.kernels import recent as kernels
-from operators.packet import Kind, Packet, column
+from operators.packet import Kind, Packet
 
 __all__ = ["SPEC", "Recent"]
 
@@ -33,7 +33,6 @@ class Recent:
         self._spoken: dict[int, list[int]] | None = None
         self._known: dict[int, tuple[str, int]] = {}
         self._last = -1, 0, ""
-        self._starts, self._ends = packet.deltas["start"].tolist(), packet.deltas["end"].tolist()
 
     def row(self, delta: int) -> int:
         """The row of a delta's lane."""
@@ -54,9 +53,9 @@ class Recent:
         entry = self._known.get(row)
         if entry is None:
             known, first = self._kept(row, delta)
-            fresh = [
-                self._packet.text[self._starts[each] : self._ends[each]] for each in self._spoken_by(row)
-            ]
+            spoken = self._packet.deltas[self._spoken_by(row)]
+            spans = zip(spoken["start"].tolist(), spoken["end"].tolist(), strict=True)
+            fresh = [self._packet.text[start:end] for start, end in spans]
             entry = self._known[row] = known + b"".join(fresh).decode(), first
         known, first = entry
         self._last = delta, first, known
@@ -71,13 +70,12 @@ class Recent:
         came = spoken[0] if spoken else delta
         return text, int(self._packet.deltas["begin"][came]) - len(text)
 
-    def remember(self) -> None:
-        """Write the packet's text into the rings."""
-        deltas = self._packet.deltas
-        kernels.remember(
-            column(deltas, "row"), column(deltas, "kind"), column(deltas, "start"), column(deltas, "end"),
-            np.frombuffer(self._packet.text, np.uint8), _TEXT, self._ring, self._written,
-        )  # fmt: skip
+    def remember(
+        self, rows: NDArray[np.int32], kinds: NDArray[np.uint8], starts: NDArray[np.int32],
+        ends: NDArray[np.int32], text: NDArray[np.uint8],
+    ) -> None:  # fmt: skip
+        """Write the packet's text, whose columns these are, into the rings."""
+        kernels.remember(rows, kinds, starts, ends, text, _TEXT, self._ring, self._written)
 
     def _spoken_by(self, row: int) -> list[int]:
         """The packet's text deltas of a row, in order; made once for all rows, when first asked for."""

@@ -44,15 +44,16 @@ from operators.packet import (
     OPENED,
     OUTCOME,
     RELEASE,
+    VETTED,
     Action,
     Finish,
     Kind,
     Packet,
     Reach,
     Table,
-    column,
+    copied,
     empty,
-    joined,
+    frozen,
 )  # fmt: skip
 
 __all__ = ["Release"]
@@ -63,9 +64,10 @@ _OPEN = np.iinfo(np.int64).max
 _TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)
 _START, _ERROR, _END = int(Kind.START), int(Kind.ERROR), int(Kind.END)
 _BLOCK, _REDACT = int(Action.BLOCK), int(Action.REDACT)
-_SPOKEN = np.isin(np.arange(256), (_START, _ERROR, _END))
+_TOLD = _START, _ERROR, _END
+_SPOKEN = np.isin(np.arange(256), _TOLD)
 _PHASE = np.zeros(256, np.int64)  # order of the records of one delta; findings and verdicts are 1
-_PHASE[[_START, _ERROR, _END]] = 0, 3, 4
+_PHASE[[*_TOLD]] = 0, 3, 4
 _JUDGED, _RELEASED = 1, 2
 
 
@@ -134,24 +136,23 @@ class Release:
     def update(self, packet: Packet) -> Packet:
         """The packet with what may leave, and with numbers on everything that does."""
         deltas = packet.deltas
-        streams = deltas["stream"][(deltas["kind"] == _START) & (deltas["stream"] >= 0)]
         self._lanes.open(packet.opened["row"])
         self._lanes.wake(deltas["row"])
-        self._streams.open(streams)
-        self._streams["last"][streams] = _OPEN
+        if _START in packet.kinds():
+            streams = deltas["stream"][(deltas["kind"] == _START) & (deltas["stream"] >= 0)]
+            self._streams.open(streams)
+            self._streams["last"][streams] = _OPEN
         shut = bool(packet.failed) and (not self._fail_open or self._torn or not _placed(deltas))
         if shut:
             packet = self._fail(packet)
         elif self._fail_open:
             packet = self._ajar(packet)
-        judged = joined(_judged(packet.findings, 0), _judged(packet.verdicts, 1))
-        judged["stream"] = deltas["stream"][judged["delta"]]
-        live = self._streams["last"][judged["stream"]] == _OPEN
-        if self._fail_open:
-            live &= self._streams["unvetted"][judged["stream"]] == 0
+        judged = _judged(packet)
+        live = self._live(judged)
         if not shut:
             packet, blocks, before = self._release(packet)
-            live &= ~_behind(blocks, judged, deltas["stream"])
+            if blocks:
+                live &= ~_behind(blocks, judged, deltas["stream"])
             self._enter(packet, live, before)
         packet = self._settle(packet)
         return self._number(packet, judged, live)
@@ -159,6 +160,15 @@ class Release:
     def ledger(self, stream: int) -> list[Entry]:
         """What each rule did so far in an open stream, by code; of the stream in this row."""
         return sorted(self._ledger.entries(int(self._streams["head"][stream])))
+
+    def _live(self, judged: Table) -> NDArray[np.bool_]:
+        """Which of `judged` are of streams that are not over, and whose text was vetted."""
+        if not len(judged):
+            return np.zeros(0, np.bool_)
+        live: NDArray[np.bool_] = self._streams["last"][judged["stream"]] == _OPEN
+        if self._fail_open:
+            live &= self._streams["unvetted"][judged["stream"]] == 0
+        return live
 
     def _settle(self, packet: Packet) -> Packet:
         """The packet with the ledgers of the streams that end in it; what belongs to these, and to the lanes
@@ -174,8 +184,9 @@ class Release:
                 rows += [(delta, *entry, *times) for entry in self.ledger(stream)]
                 self._ledger.release(int(head[stream]))
                 head[stream] = 0
-        closing = packet.deltas["stream"][packet.deltas["kind"] == _END]
-        self._streams.close(closing[closing >= 0])
+        if _END in packet.kinds():
+            closing = packet.deltas["stream"][packet.deltas["kind"] == _END]
+            self._streams.close(closing[closing >= 0])
         closed = packet.closed_rows()
         if len(closed):
             self._queued -= int(self._lanes["length"][closed].sum())
@@ -189,28 +200,24 @@ class Release:
         """
         deltas, lanes, streams, ledger = packet.deltas, self._lanes, self._streams, self._ledger
         blocks = self._blocks(packet)
-        block_delta = np.array([delta for delta, _, _ in blocks], np.int64)
-        block_upto = np.array([upto for _, _, upto in blocks], np.int64)
+        ends = np.array(blocks, np.int64).reshape(-1, 3)
         self._cover(packet)
         masks = self._masks.columns()
         label_bytes = int(np.diff(masks.label_at)[masks.masks[:, -1]].sum()) if len(self._masks) else 0
         out = np.empty(len(packet.text) + self._queued + label_bytes, np.uint8)
-        let_go = np.empty((4, len(deltas)), np.int32)  # delta, row, start, end
+        releases = np.zeros(len(deltas), RELEASE)
         before = np.zeros(len(deltas), np.int64)
         ledger.make_room(len(deltas) + len(self._masks))
-        vetted_delta, vetted_upto, vetted_code = self._watermarks(packet)
+        vetted = self._watermarks(packet)
         self._torn = True
         count, grown, overflow = kernels.release(
-            column(deltas, "row"), column(deltas, "stream"), column(deltas, "kind"), column(deltas, "start"),
-            column(deltas, "end"), column(deltas, "chars"), column(deltas, "at"),
-            np.frombuffer(packet.text, np.uint8), _TEXT, _CLOSE,
-            vetted_delta, vetted_upto, vetted_code, block_delta, block_upto,
+            frozen(deltas), np.frombuffer(packet.text, np.uint8), _TEXT, _CLOSE, frozen(vetted), ends,
             masks.masks, masks.labels, masks.label_at, masks.label_chars, self._starred,
             streams["last"], streams["ledger"],
             streams["head"], ledger.pool, ledger.free,
             lanes["position"], lanes["masked"], lanes["going"], lanes["cover"], lanes["ordinal"],
             lanes["length"], lanes["held"], lanes["arrived"],
-            out, before, let_go,
+            out, before, releases,
         )  # fmt: skip
         self._queued += grown
         if overflow >= 0:
@@ -218,32 +225,27 @@ class Release:
             msg = f"a lane has more than {room} waiting characters, the gate promised at most half undecided"
             raise RuntimeError(msg)
         self._torn = False
-        releases = np.zeros(count, RELEASE)
-        for name, values in zip(("delta", "row", "start", "end"), let_go, strict=True):
-            releases[name] = values[:count]
+        releases = releases[:count]
         self._masks.passed(lanes["position"])
-        outcomes = self._outcomes(packet, block_delta)
+        outcomes = self._outcomes(packet, ends[:, 0])
         released = out[: releases["end"][-1]].tobytes() if count else b""
         return packet.having(releases=releases, released=released, outcomes=outcomes), blocks, before
 
-    def _watermarks(self, packet: Packet) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-        """Delta, characters vetted and holding rule of each watermark; where the stage fails open, a text
-        that nobody can vet is vetted whole.
-        """
+    def _watermarks(self, packet: Packet) -> Table:
+        """The packet's watermarks; where the stage fails open, a text that nobody can vet is vetted whole."""
         vetted, deltas = packet.vetted, packet.deltas
-        delta, upto, code = column(vetted, "delta"), column(vetted, "upto"), column(vetted, "code")
         if not self._fail_open:
-            return delta, upto, code
+            return vetted
         loose = (deltas["kind"] == _TEXT) | (deltas["kind"] == _CLOSE)
         if not packet.failed:
             loose &= self._streams["unvetted"][deltas["stream"]] > 0
         if not loose.any():
-            return delta, upto, code
-        marks, holders = np.full(len(deltas), -1, np.int64), np.full(len(deltas), -1, np.int32)
-        marks[delta], holders[delta] = upto, code
-        marks[loose] = _OPEN
-        which = np.flatnonzero(marks >= 0)
-        return which.astype(np.int32), marks[which], holders[which]
+            return vetted
+        marks = np.zeros(len(deltas), VETTED)
+        marks["delta"], marks["upto"], marks["code"] = np.arange(len(deltas)), -1, -1
+        marks[vetted["delta"]] = vetted
+        marks["upto"][loose] = _OPEN
+        return marks[marks["upto"] >= 0]
 
     def _ajar(self, packet: Packet) -> Packet:
         """A packet of which some must leave unvetted: nothing that was found in that is acted on. Marks the
@@ -343,11 +345,11 @@ class Release:
 
     def _outcomes(self, packet: Packet, blocked: NDArray[np.int64]) -> Table:
         """Starts, errors and ends of the streams that are not over; and the ends that blocks make."""
-        deltas, last = packet.deltas, self._streams["last"]
+        deltas, last, kinds = packet.deltas, self._streams["last"], packet.kinds()
+        if not len(blocked) and not packet.failed and not any(kind in kinds for kind in _TOLD):
+            return empty(OUTCOME)
         (which,) = _SPOKEN[deltas["kind"]].nonzero()
         loose = self._loose(packet)
-        if not len(which) and not len(blocked) and not len(loose):
-            return empty(OUTCOME)
         streams = deltas["stream"][which]
         if len(last):
             which = which[(streams < 0) | (which <= last[streams])]
@@ -416,6 +418,10 @@ class Release:
     def _number(self, packet: Packet, judged: Table, live: NDArray[np.bool_]) -> Packet:
         """Give every record its ``seq``; -1 to what was decided behind the end of its stream."""
         releases, outcomes = packet.releases, packet.outcomes
+        if not len(judged) and not len(outcomes):  # nearly always: they are in order
+            releases["seq"] = np.arange(self._seq, self._seq + len(releases))
+            self._seq += len(releases)
+            return packet
         keys = np.concatenate(
             [
                 (judged["delta"] << 36) + (_JUDGED << 33) + (judged["decided"] << 8) + judged["order"],
@@ -431,9 +437,7 @@ class Release:
         self._seq += len(keys) - dead
         releases["seq"] = seq[len(judged) : len(judged) + len(releases)]
         outcomes["seq"] = seq[len(judged) + len(releases) :]
-        if not len(judged):
-            return packet
-        findings, verdicts = packet.findings.copy(), packet.verdicts.copy()
+        findings, verdicts = copied(packet.findings), copied(packet.verdicts)
         findings["seq"] = seq[: len(findings)]
         verdicts["seq"] = seq[len(findings) : len(judged)]
         return packet.having(findings=findings, verdicts=verdicts)
@@ -477,11 +481,16 @@ def _behind(
     return late
 
 
-def _judged(table: Table, order: int) -> Table:
+def _judged(packet: Packet) -> Table:
     """What numbering needs of findings (order 0) and verdicts (order 1)."""
-    judged = np.zeros(len(table), _JUDGEMENT)
-    judged["delta"], judged["order"] = table["delta"], order
-    judged["decided"] = np.minimum(table["decided"], (1 << 25) - 1)
+    findings, verdicts = packet.findings, packet.verdicts
+    if not len(findings) and not len(verdicts):
+        return empty(_JUDGEMENT)
+    judged = np.zeros(len(findings) + len(verdicts), _JUDGEMENT)
+    judged["order"][len(findings) :] = 1
+    for table, ours in ((findings, judged[: len(findings)]), (verdicts, judged[len(findings) :])):
+        ours["delta"], ours["decided"] = table["delta"], np.minimum(table["decided"], (1 << 25) - 1)
+    judged["stream"] = packet.deltas["stream"][judged["delta"]]
     return judged
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from operators.columns import Columns
 from operators.kernels.scorer import BITS, LANE, score
-from operators.packet import DELTA, OPENED, SAMPLE, Kind, Packet, joined
+from operators.packet import DELTA, OPENED, SAMPLE, Kind, Packet, frozen, joined
 
 __all__ = ["Model", "Scorer"]
 
@@ -126,8 +126,7 @@ class Scorer:
     def update(self, packet: Packet) -> Packet:
         """`packet` with the samples of its words."""
         self._state.open(packet.opened["row"])
-        deltas = packet.deltas.view()
-        deltas.flags.writeable = False  # as it is in a packet from another process: one type to compile
+        deltas = frozen(packet.deltas)
         text = np.frombuffer(packet.text, np.uint8)
         samples = np.empty(len(deltas) + len(text), SAMPLE)
         lanes = self._state["lane"]

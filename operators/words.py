@@ -10,7 +10,7 @@ import numpy as np
 
 from operators.columns import Columns
 from operators.kernels.words import LANE, cut
-from operators.packet import DELTA, OPENED, WORD, Kind, Packet, joined
+from operators.packet import DELTA, OPENED, WORD, Kind, Packet, frozen, joined
 from operators.spelling import codes
 
 __all__ = ["Words"]
@@ -38,8 +38,7 @@ class Words:
     def update(self, packet: Packet) -> Packet:
         """`packet` with the words that its deltas complete, behind those already there."""
         self._state.open(packet.opened["row"])
-        deltas = packet.deltas.view()
-        deltas.flags.writeable = False  # as it is in a packet from another process: one type to compile
+        deltas = frozen(packet.deltas)
         text = np.frombuffer(packet.text, np.uint8)
         words = np.empty(len(deltas) + len(text), WORD)
         count = cut(deltas, text, self._codes, self._state["lane"], words)

@@ -11,38 +11,29 @@ __all__ = ["number"]
 
 
 @kernel
-def number(
-    rows: NDArray[np.int32],
-    streams: NDArray[np.int32],
-    chars: NDArray[np.int32],
-    offset: NDArray[np.int64],
-    count: NDArray[np.int64],
-    begin: NDArray[np.int64],
-    seq: NDArray[np.int64],
-) -> None:
-    """Fill `begin` and `seq` for every delta, in order.
+def number(deltas: NDArray[np.void], offset: NDArray[np.int64], count: NDArray[np.int64]) -> None:
+    """Fill ``begin`` and ``seq`` of every delta, in order.
 
     Parameters
     ----------
-    rows, streams, chars : int32[n]
-        Lane row and stream row of each delta (-1 where it has none) and its length in characters.
+    deltas : DELTA[n]
+        Rows of a packet's table with lane row and stream row (-1 where they have none), and length in
+        characters. Written: offset in the lane, ordinal in the stream; 0 where there is no row.
     offset : int64[lanes]
         Characters each lane has had so far. Modified.
     count : int64[streams]
         Deltas each stream has had so far. Modified.
-    begin, seq : int64[n]
-        Written: offset in the lane, ordinal in the stream.
 
     Notes
     -----
     O(n), no allocation.
     """
-    for i in range(rows.size):
-        row = rows[i]
+    for i in range(deltas.size):
+        row, stream = deltas[i]["row"], deltas[i]["stream"]
+        deltas[i]["begin"] = deltas[i]["seq"] = 0
         if row >= 0:
-            begin[i] = offset[row]
-            offset[row] += chars[i]
-        stream = streams[i]
+            deltas[i]["begin"] = offset[row]
+            offset[row] += deltas[i]["chars"]
         if stream >= 0:
-            seq[i] = count[stream]
+            deltas[i]["seq"] = count[stream]
             count[stream] += 1

@@ -27,21 +27,12 @@ _OF, _NEXT, _HELD, _HELD_MAX, _WAITED, _MASKED, _MATCHES, _LEAKED = range(8)
 
 @kernel
 def release(
-    rows: NDArray[np.int32],
-    streams: NDArray[np.int32],
-    kinds: NDArray[np.uint8],
-    starts: NDArray[np.int32],
-    ends: NDArray[np.int32],
-    chars: NDArray[np.int32],
-    ats: NDArray[np.int64],
+    deltas: NDArray[np.void],
     text: NDArray[np.uint8],
     text_kind: int,
     close_kind: int,
-    vetted_delta: NDArray[np.int32],
-    vetted_upto: NDArray[np.int64],
-    vetted_code: NDArray[np.int32],
-    block_delta: NDArray[np.int64],
-    block_upto: NDArray[np.int64],
+    vetted: NDArray[np.void],
+    blocks: NDArray[np.int64],
     masks: NDArray[np.int64],
     labels: NDArray[np.uint8],
     label_at: NDArray[np.int32],
@@ -62,23 +53,23 @@ def release(
     arrived: NDArray[np.uint16],
     out: NDArray[np.uint8],
     before: NDArray[np.int64],
-    let_go: NDArray[np.int32],
+    releases: NDArray[np.void],
 ) -> tuple[int, int, int]:
     """Release what each delta vets.
 
     Parameters
     ----------
-    rows, streams, kinds, starts, ends, chars, ats : [n]
-        Columns of the packet's deltas.
+    deltas : DELTA[n]
+        Read-only.
     text : uint8[bytes]
         UTF-8 of all deltas.
     text_kind, close_kind : int
         The kinds that bring text, and that end a lane; all others are passed over.
-    vetted_delta, vetted_upto, vetted_code : int32[v], int64[v], int32[v]
-        Which deltas have a watermark, ascending; that: characters that are decided; and which rule
-        holds what is not, or -1. A text without one vets nothing.
-    block_delta, block_upto : int64[b]
-        Deltas that end their stream, and the characters of their lane that may still leave.
+    vetted : VETTED[v]
+        Ascending by delta; read-only. A text without one vets nothing.
+    blocks : int64[b, 3]
+        Deltas that end their stream, the characters with which that was decided, and those of their lane
+        that may still leave.
     masks : int64[m, 8]
         What is to be covered, by row, begin and falling stop: row, begin, stop; from which character on
         a starred mask lets its match be seen (its stop: nowhere); code; rank: which of overlapping masks
@@ -115,7 +106,7 @@ def release(
         Written: released bytes. Needs room for the text, all queues, and a label per mask.
     before : int64[n]
         Written: ``position`` of the delta's lane when it came.
-    let_go : int32[4, n]
+    releases : RELEASE[n]
         Written: delta, row, first byte and end of each release.
 
     Returns
@@ -129,26 +120,27 @@ def release(
     O(bytes x masks over one character + deltas x (log masks + entries of a stream)), no allocation.
     """
     size, done, grown, v = 0, 0, 0, 0
-    for i in range(rows.size):
-        while v < vetted_delta.size and vetted_delta[v] < i:
+    for i in range(deltas.size):
+        while v < vetted.size and vetted[v]["delta"] < i:
             v += 1
-        row, own = rows[i], streams[i]
-        if row < 0 or i > last[own] or (kinds[i] != text_kind and kinds[i] != close_kind):
+        row, own, kind, start = deltas[i]["row"], deltas[i]["stream"], deltas[i]["kind"], deltas[i]["start"]
+        said = kind == text_kind
+        if row < 0 or i > last[own] or not (said or kind == close_kind):
             continue
         upto, holder = 0, -1
-        if v < vetted_delta.size and vetted_delta[v] == i:
-            upto, holder = vetted_upto[v], vetted_code[v]
-        for b in range(block_delta.size):
-            if block_delta[b] == i:
-                upto = min(upto, block_upto[b])
+        if v < vetted.size and vetted[v]["delta"] == i:
+            upto, holder = vetted[v]["upto"], vetted[v]["code"]
+        for b in range(blocks.shape[0]):
+            if blocks[b, 0] == i:
+                upto = min(upto, blocks[b, 2])
         fresh = 0
-        if kinds[i] == text_kind:
-            fresh = ends[i] - starts[i]
+        if said:
+            fresh = deltas[i]["end"] - start
             ordinal[row] += 1
             ledger[own, 0] += 1
-            ledger[own, 1] += chars[i]
+            ledger[own, 1] += deltas[i]["chars"]
             if ledger[own, 0] == 1:
-                ledger[own, 6] = ats[i]
+                ledger[own, 6] = deltas[i]["at"]
         m, past = 0, len(masks)  # bisect for the first mask of this row
         while m < past:
             middle = (m + past) // 2
@@ -160,7 +152,7 @@ def release(
         at, over, k, taken, hidden, copied = position[row], masked[row], 0, 0, 0, True
         before[i] = at
         while k < queued + fresh:
-            byte = held[row, k] if k < queued else text[starts[i] + k - queued]
+            byte = held[row, k] if k < queued else text[start + k - queued]
             if byte < 0x80 or byte >= 0xC0:  # the first byte of a character
                 if at >= upto:
                     break
@@ -212,9 +204,10 @@ def release(
         if hidden:
             pool[_entry(own, cover[row], head, pool, free), _MASKED] += hidden
         if not shown and ledger[own, 2]:
-            ledger[own, 7] = ats[i]
+            ledger[own, 7] = deltas[i]["at"]
         if size > begun:
-            let_go[0, done], let_go[1, done], let_go[2, done], let_go[3, done] = i, row, begun, size
+            releases[done]["delta"], releases[done]["row"] = i, row
+            releases[done]["start"], releases[done]["end"] = begun, size
             done += 1
         if i == last[own]:  # the end of a stream by a block: what stays here stays for good
             grown -= queued
@@ -224,7 +217,7 @@ def release(
             return done, grown, i
         place, letter = 0, 0
         while k < queued + fresh:
-            byte = held[row, k] if k < queued else text[starts[i] + k - queued]
+            byte = held[row, k] if k < queued else text[start + k - queued]
             if byte < 0x80 or byte >= 0xC0:
                 if letter == arrived.shape[1]:
                     return done, grown, i

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.kernels.directory import number
+from operators.packet import DELTA
 
 DELTAS = st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 2), st.integers(0, 9)), max_size=30)
 
@@ -20,11 +21,12 @@ def test_number_counts_on_from_where_the_last_call_stopped(
     offset, count = np.zeros(4, np.int64), np.zeros(3, np.int64)
     begins, seqs = [], []
     for part in (deltas[:cut], deltas[cut:]):
-        rows, streams, chars = np.array(part, np.int32).reshape(-1, 3).T.copy()
-        begin, seq = np.zeros((2, len(part)), np.int64)
-        number(rows, streams, chars, offset, count, begin, seq)
-        begins += begin.tolist()
-        seqs += seq.tolist()
+        table = np.zeros(len(part), DELTA)
+        table["row"], table["stream"], table["chars"] = np.array(part, np.int32).reshape(-1, 3).T
+        table["begin"] = table["seq"] = 7  # whatever stood there
+        number(table, offset, count)
+        begins += table["begin"].tolist()
+        seqs += table["seq"].tolist()
     read: Counter[int] = Counter()
     heard: Counter[int] = Counter()
     for (row, stream, chars), begin, seq in zip(deltas, begins, seqs, strict=True):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.kernels.release import count, release
+from operators.packet import DELTA, RELEASE, VETTED, frozen
 from tests.naive_release import Match, covered, stretches
 
 HOLD = 40
@@ -61,25 +62,28 @@ class Lane:
         """What left with each delta, and the delta at which the queue overflowed."""
         n, m = len(pieces), len(self.masks[0])
         texts = [text.encode() for _, text in pieces]
-        ends = np.array(list(accumulate(map(len, texts))), np.int32)
-        starts = ends - np.array([len(text) for text in texts], np.int32)
+        deltas, vetted = np.zeros(n, DELTA), np.zeros(n, VETTED)
+        deltas["kind"] = [kind for kind, _ in pieces]
+        deltas["end"] = list(accumulate(map(len, texts)))
+        deltas["start"] = deltas["end"] - [len(text) for text in texts]
+        deltas["chars"] = [len(text) for _, text in pieces]
+        deltas["at"] = 100 + np.arange(n)
+        vetted["delta"], vetted["upto"], vetted["code"] = np.arange(n), marks, holder
+        ended = [(delta, 0, upto) for delta, upto in (blocks or {}).items()]
         out = np.zeros(sum(map(len, texts)) + int(self.length[0]) + 3 * m, np.uint8)
-        told, before = np.zeros((4, n), np.int32), np.zeros(n, np.int64)
+        releases, before = np.zeros(n, RELEASE), np.zeros(n, np.int64)
         queued = int(self.length[0])
         done, grown, overflow = release(
-            np.zeros(n, np.int32), np.zeros(n, np.int32), np.array([kind for kind, _ in pieces], np.uint8),
-            starts.astype(np.int32), ends, np.array([len(text) for _, text in pieces], np.int32),
-            100 + np.arange(n), np.frombuffer(b"".join(texts), np.uint8), TEXT, CLOSE,
-            np.arange(n, dtype=np.int32), np.array(marks, np.int64), np.full(n, holder, np.int32),
-            np.array(list(blocks or {}), np.int64), np.array(list((blocks or {}).values()), np.int64),
+            frozen(deltas), np.frombuffer(b"".join(texts), np.uint8), TEXT, CLOSE, frozen(vetted),
+            np.array(ended, np.int64).reshape(-1, 3),
             *self.masks, self.last, self.ledger, *self.pool,
             self.position, self.masked, self.going, self.cover, self.ordinal,
             self.length, self.held, self.arrived,
-            out, before, told,
+            out, before, releases,
         )  # fmt: skip
         assert overflow >= 0 or grown == self.length[0] - queued
         left = [""] * n
-        for delta, _, start, end in told[:, :done].T:
+        for delta, _, _, start, end in releases[:done].tolist():
             left[delta] = out[start:end].tobytes().decode()
         return left, overflow
 

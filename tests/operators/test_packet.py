@@ -25,7 +25,9 @@ from operators.packet import (
     Packet,
     Shape,
     column,
+    copied,
     empty,
+    frozen,
     joined,
     pack,
 )
@@ -190,6 +192,29 @@ def test_having_leaves_the_first_packet_alone() -> None:
     other = packet.having(failed="x", now=2)
     assert (packet.failed, packet.now, other.failed, other.now) == ("", 1, "x", 2)
     assert other.deltas is packet.deltas
+
+
+def test_having_refuses_what_a_packet_has_not() -> None:
+    with pytest.raises(TypeError, match="rows"):
+        pack(0, [], now=1).having(rows=empty(DELTA))
+
+
+@given(SAID)
+def test_the_kinds_of_a_packet_are_those_of_its_deltas(said: list[Said]) -> None:
+    packet = pack(0, said, now=9)
+    assert list(packet.kinds()) == [delta.kind for _, delta in said]
+    closed = [-1 for _, delta in said if delta.kind == Kind.CLOSE]
+    assert packet.closed_rows().tolist() == closed
+
+
+@pytest.mark.parametrize("size", [0, 1, 5])
+def test_a_copy_is_written_to_and_what_is_frozen_is_not(size: int) -> None:
+    table = np.zeros(size, FINDING)
+    ours, shown = copied(table), frozen(table)
+    ours["delta"] = 3
+    assert table["delta"].tolist() == shown["delta"].tolist() == [0] * size
+    with pytest.raises(ValueError, match="read-only"):
+        shown["delta"] = 3
 
 
 @given(st.integers(0, 9), CUTS)
