@@ -6,17 +6,19 @@ and :meth:`Columns.close` with those it closes when it has done with it. Only ro
 *live*, and only live rows are dumped.
 
 Strategy. Growth doubles the number of rows, into zeroed memory that the system commits when it is
-first written. Rows are sized for the longest text, so most of their bytes are zero, and the engine writes a
-dump to disk at every epoch: a dump leaves the zeros out, a load writes nothing but what is not zero, and of
-wide columns not even that before the row is wanted (:meth:`Columns.wake`). The dumped form is
-versioned bytes, little endian, never a pickled class: a JSON head (format, version, column names, dtypes,
-shapes, row numbers, sizes), then of each column the masks and words of ``operators.kernels.columns``, then a
-CRC-32 of all that. The compiled loader checks no bound, so nothing reaches it that was not checked
-against the head. Gaps between the fields of a record are no state.
+first written: one piece for all columns, as one compiled call dumps them. Rows are sized for the longest
+text, so most of their bytes are zero, and the engine writes a dump to disk at every epoch, of every stage and
+slot however few rows it has: a dump leaves the zeros out and makes anew only what changes, a load writes
+nothing but what is not zero, and of wide columns not even that before the row is wanted
+(:meth:`Columns.wake`). The dumped form is versioned bytes, little endian, never a pickled class: a JSON head
+that never changes (format, version, column names, dtypes, shapes), row numbers and sizes, the masks and words
+of ``operators.kernels.columns``, then a CRC-32 of all that. The compiled loader checks no bound, so nothing
+reaches it that was not checked against the head. Gaps between the fields of a record are no state.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Iterable
@@ -30,8 +32,9 @@ from operators.kernels import columns as kernels
 
 __all__ = ["Columns", "framed", "unframed"]
 
-_FORMAT = 2
+_FORMAT = 3
 _HEAD = struct.Struct("<I")
+_SIZES = struct.Struct("<3Q")  # rows, masks, words
 _LONGEST = (1 << 32) - 1
 _FEWEST = 16  # rows
 
@@ -62,11 +65,20 @@ class Columns:
         for each in reads:
             data = each.tobytes() if isinstance(each, np.ndarray) else each
             self._reads = zlib.crc32(data if isinstance(data, bytes) else b"%d" % data, self._reads)
-        self._arrays = {name: np.zeros((0, *shape), np.dtype(dtype)) for name, (dtype, shape) in spec.items()}
+        self._kinds = {name: (np.dtype(dtype), shape) for name, (dtype, shape) in spec.items()}
+        self._widths = [dtype.itemsize * math.prod(shape) for dtype, shape in self._kinds.values()]
+        self._spec = {name: [dtype.str, list(shape)] for name, (dtype, shape) in self._kinds.items()}
+        """What the columns are, as a dump says it."""
+        head = orjson.dumps(
+            {"format": _FORMAT, "version": version, "reads": self._reads, "columns": self._spec}
+        )
+        head += b" " * (-(_HEAD.size + len(head)) % 8)  # what is behind it is aligned
+        self._head = _HEAD.pack(len(head)) + head
+        self._laid, self._arrays = self._made(0)
         self._live = np.zeros(0, np.bool_)
+        self._asleep = kernels.nothing(self._laid)
         self._places = np.zeros(0, np.int64)
         """Of rows that were not put back yet: which of those that are asleep; else -1."""
-        self._asleep: dict[str, kernels.Asleep] = {}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[name]
@@ -77,22 +89,21 @@ class Columns:
     @property
     def row_bytes(self) -> int:
         """Bytes of state per row."""
-        return sum(array.dtype.itemsize * int(np.prod(array.shape[1:])) for array in self._arrays.values())
+        return sum(self._widths)
 
     def live(self) -> NDArray[np.int64]:
         """The rows in use, ascending."""
         return np.flatnonzero(self._live)
 
     def open(self, rows: NDArray[Any]) -> None:
-        """Make `rows` (ints, distinct) live and zero; grow as far as they need."""
+        """Make `rows` (ints, distinct, none below 0) live and zero; grow as far as they need."""
         if not len(rows):
             return
         need = int(rows.max()) + 1
         if need > len(self._live):
             self._grow(need)
         self._forget(rows)
-        for array in self._arrays.values():
-            array[rows] = 0
+        kernels.clear(self._laid.memory, self._laid.spans, rows.astype(np.int64))
         self._live[rows] = True
 
     def close(self, rows: NDArray[Any]) -> None:
@@ -107,25 +118,10 @@ class Columns:
         The same rows with the same values give the same bytes, asleep or not.
         """
         rows = self.live()
-        places = self._places[rows]
-        squeezed = [
-            kernels.squeeze(array, rows, self._asleep.get(name), places)
-            for name, array in self._arrays.items()
-        ]
-        head = orjson.dumps(
-            {
-                "format": _FORMAT,
-                "version": self._version,
-                "reads": self._reads,
-                "columns": self._spec,
-                "rows": rows.tolist(),
-                "sizes": [each.sizes for each in squeezed],
-            }
-        )
-        head += b" " * (-(_HEAD.size + len(head)) % 8)  # what is behind it is aligned
-        whole: list[Any] = [_HEAD.pack(len(head)), head]
-        for each in squeezed:
-            whole += each.parts
+        squeezed = kernels.squeeze(self._laid, rows, self._asleep, self._places[rows])
+        numbers = np.zeros(len(rows) + len(rows) % 2, np.uint32)
+        numbers[: len(rows)] = rows
+        whole: list[Any] = [self._head, _SIZES.pack(len(rows), *squeezed.sizes), numbers, *squeezed.parts]
         return b"".join([*whole, _HEAD.pack(_checksum(whole))])
 
     def load(self, state: bytes) -> None:
@@ -168,63 +164,68 @@ class Columns:
                 "the policy that made it, or begin with a new recovery directory"
             )
             raise ValueError(msg)
-        rows = np.array(head["rows"], np.int64)
-        if len(rows) and (rows[0] < 0 or (np.diff(rows) <= 0).any()):
+        count, *sizes = _SIZES.unpack_from(body, at) if at + _SIZES.size <= len(body) else (len(body), 0, 0)
+        begin = at + _SIZES.size
+        at = begin + 4 * (count + count % 2)
+        if at > len(body):
+            msg = f"state is damaged: {len(body)} bytes, its {count} rows would end at {at}"
+            raise ValueError(msg)
+        numbers = np.frombuffer(body, np.uint32, count + count % 2, begin)
+        rows = numbers[:count].astype(np.int64)
+        if (np.diff(rows) <= 0).any() or numbers[count:].any():
             msg = "state is damaged: its rows do not ascend"
             raise ValueError(msg)
-        # Room for as many again: what is not written takes no memory, and growing would copy it all.
-        size = max(2 * (int(rows[-1]) + 1), _FEWEST) if len(rows) else 0
-        arrays: dict[str, NDArray[Any]] = {}
-        asleep: dict[str, kernels.Asleep] = {}
-        for (name, ours), sizes in zip(self._arrays.items(), head["sizes"], strict=True):
-            arrays[name] = np.zeros((size, *ours.shape[1:]), ours.dtype)
-            parsed, at = kernels.parse(body, at, sizes, arrays[name], len(rows))
-            if kernels.is_wide(ours):
-                asleep[name] = parsed
-            else:
-                kernels.restore(parsed, rows, arrays[name], rows)
+        parsed, at = kernels.parse(body, at, sizes, self._laid, count)
         if at != len(body):
             msg = f"state is damaged: {len(body)} bytes, its head promises {at}"
             raise ValueError(msg)
-        self._arrays, self._live, self._places = arrays, np.zeros(size, np.bool_), np.full(size, -1)
+        # Room for as many again: what is not written takes no memory, and growing would copy it all.
+        size = max(2 * (int(rows[-1]) + 1), _FEWEST) if len(rows) else 0
+        laid, arrays = self._made(size)
+        kernels.restore_run(parsed.run, laid, rows)
+        self._laid, self._arrays, self._asleep = laid, arrays, parsed.wide
+        self._live, self._places = np.zeros(size, np.bool_), np.full(size, -1)
         self._live[rows] = True
-        self._asleep = asleep
-        if asleep:
+        if parsed.wide.masks.size:
             self._places[rows] = np.arange(len(rows))
 
     def wake(self, rows: NDArray[Any]) -> None:
         """Put back what is asleep of `rows` (ints, in any order, -1 for none)."""
-        if not self._asleep:
+        if not self._asleep.masks.size:
             return
         rows = np.unique(rows[rows >= 0]).astype(np.int64)
         rows = rows[self._places[rows] >= 0]
         if len(rows):
-            for name, asleep in self._asleep.items():
-                kernels.restore(asleep, self._places[rows], self._arrays[name], rows)
+            kernels.restore(self._asleep, self._places[rows], self._laid, rows)
             self._forget(rows)
 
     def _forget(self, rows: NDArray[Any]) -> None:
         """None of `rows` is asleep any more."""
-        if self._asleep:
+        if self._asleep.masks.size:
             self._places[rows] = -1
             if (self._places < 0).all():
-                self._asleep = {}
+                self._asleep = kernels.nothing(self._laid)
 
-    @property
-    def _spec(self) -> dict[str, list[Any]]:
-        """What the columns are, as a dump says it."""
-        return {name: [array.dtype.str, list(array.shape[1:])] for name, array in self._arrays.items()}
+    def _made(self, size: int) -> tuple[kernels.Laid, dict[str, NDArray[Any]]]:
+        """Columns of so many rows, all zero."""
+        laid = kernels.lay(self._widths, size)
+        arrays = {}
+        for (name, (dtype, shape)), (begin, width) in zip(
+            self._kinds.items(), laid.spans.tolist(), strict=True
+        ):
+            arrays[name] = laid.memory[begin : begin + size * width].view(dtype).reshape(size, *shape)
+        return laid, arrays
 
     def _grow(self, need: int) -> None:
         size = max(need, 2 * len(self._live), _FEWEST)
         awake = np.flatnonzero(self._live & (self._places < 0))
-        for name, array in self._arrays.items():
-            grown = np.zeros((size, *array.shape[1:]), array.dtype)
-            if name in self._asleep:
-                grown[awake] = array[awake]  # and touch nothing of the others
+        laid, arrays = self._made(size)
+        for (name, array), width in zip(self._arrays.items(), self._widths, strict=True):
+            if self._asleep.masks.size and kernels.is_wide(width):
+                arrays[name][awake] = array[awake]  # and touch nothing of the others
             else:
-                grown[: len(array)] = array
-            self._arrays[name] = grown
+                arrays[name][: len(array)] = array
+        self._laid, self._arrays = laid, arrays
         more = size - len(self._live)
         self._live = np.append(self._live, np.zeros(more, np.bool_))
         self._places = np.append(self._places, np.full(more, -1))

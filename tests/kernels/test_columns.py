@@ -1,8 +1,6 @@
-"""Rows without their zeros, word by word: against NumPy."""
+"""Columns without their zeros, word by word: against NumPy."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,102 +9,137 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from operators.kernels.columns import Asleep, gather, mark, parse, restore, scatter, squeeze
+from operators.kernels.columns import (
+    Laid,
+    Squeezed,
+    clear,
+    is_wide,
+    lay,
+    nothing,
+    parse,
+    restore,
+    restore_run,
+    squeeze,
+)
 
-Words = NDArray[np.uint32]
+Rows = NDArray[np.int64]
 VALUES = st.sampled_from([0, 0, 0, 1, 1 << 31, (1 << 32) - 1])
+WIDTHS = [0, 1, 2, 4, 7, 255, 256, 257, 260, 508, 512, 516, 800]  # bytes, around those of a block
 
 
 @st.composite
-def columns(draw: st.DrawFn) -> tuple[Words, NDArray[np.int64]]:
-    """A column of words, wide or narrow, and some of its rows in order."""
-    shape = draw(st.integers(0, 6)), draw(st.sampled_from([1, 3, 63, 64, 65, 128, 200]))
-    words = draw(arrays(np.uint32, shape, elements=VALUES, fill=st.just(0)))
-    some = draw(st.sets(st.integers(0, max(shape[0] - 1, 0)))) if shape[0] else set()
-    return words, np.array(sorted(some), np.int64)
+def columns(draw: st.DrawFn) -> tuple[Laid, Rows]:
+    """Columns, narrow and wide, with any words in them, and some of their rows in order."""
+    widths = draw(st.lists(st.sampled_from(WIDTHS), max_size=4))
+    laid = lay(widths, draw(st.integers(0, 6)))
+    laid.words[:] = draw(arrays(np.uint32, laid.words.shape, elements=VALUES, fill=st.just(0)))
+    rows = draw(st.sets(st.integers(0, laid.rows - 1))) if laid.rows else set()
+    return laid, np.array(sorted(rows), np.int64)
 
 
-def bits(words: Words) -> NDArray[np.uint64]:
-    """The masks of rows, as NumPy packs bits."""
-    k, width = words.shape
-    room = np.zeros((k, -(-width // 64) * 64), np.bool_)
-    room[:, :width] = words != 0
-    return np.packbits(room, axis=1, bitorder="little").view(np.uint64).reshape(k, room.shape[1] // 64)
+def column(laid: Laid, begin: int, width: int) -> NDArray[np.uint8]:
+    return laid.memory[begin : begin + laid.rows * width].reshape(laid.rows, width)
 
 
-def bare(k: int, blocks: int) -> tuple[Any, Any, Any, Any]:
-    """No row of `k` is asleep."""
-    none = np.frombuffer(b"", np.uint32)
-    return np.full(k, -1), np.zeros((0, blocks), np.uint64), none, np.zeros(1, np.int64)
+def blocks(words: NDArray[np.uint32]) -> tuple[list[int], list[int]]:
+    """The masks of some words, as NumPy packs bits, and the words that are not zero."""
+    room = np.zeros(-(-len(words) // 64) * 64, np.bool_)
+    room[: len(words)] = words != 0
+    return np.packbits(room, bitorder="little").view(np.uint64).tolist(), words[words != 0].tolist()
+
+
+def awake(laid: Laid, rows: Rows) -> Squeezed:
+    """The rows squeezed from where the columns are."""
+    return squeeze(laid, rows, nothing(laid), np.full(len(rows), -1))
+
+
+def written(squeezed: Squeezed) -> bytes:
+    return b"".join(part.tobytes() for part in squeezed.parts)
 
 
 @given(columns())
-def test_masks_and_words_are_those_of_numpy(column: tuple[Words, NDArray[np.int64]]) -> None:
-    words, rows = column
-    expected = bits(words[rows])
-    masks = np.full_like(expected, 7)
-    awake = bare(len(rows), expected.shape[1])
-    count = mark(words, rows, *awake, masks)
-    assert count == np.count_nonzero(words[rows])
-    assert (masks == expected).all()
-    taken = np.empty(count + 1, np.uint32)
-    gather(words, rows, *awake, masks, taken)
-    assert taken[:count].tolist() == words[rows][words[rows] != 0].tolist()
+def test_masks_and_words_are_those_of_numpy(made: tuple[Laid, Rows]) -> None:
+    laid, rows = made
+    spans = laid.spans.tolist()
+    side = b"".join(column(laid, *span)[rows].tobytes() for span in spans if not is_wide(span[1]))
+    masks, words = blocks(np.frombuffer(side + bytes(-len(side) % 4), np.uint32))
+    for row in rows:
+        for span in spans:
+            if is_wide(span[1]):
+                more, others = blocks(column(laid, *span)[row].view(np.uint32))
+                masks, words = masks + more, words + others
+    bits, held, taken = awake(laid, rows).parts
+    assert np.unpackbits(bits)[: len(masks)].tolist() == [mask != 0 for mask in masks]
+    assert held.tolist() == [mask for mask in masks if mask]
+    assert taken.tolist() == words + [0] * (len(words) % 2)
+    assert bits.nbytes % 8 == taken.nbytes % 8 == 0
 
 
 @given(columns(), st.data())
-def test_rows_come_back_one_by_one_and_in_any_order(
-    column: tuple[Words, NDArray[np.int64]], data: st.DataObject
-) -> None:
-    words, rows = column
-    asleep = slept(words, rows)
+def test_rows_come_back_one_by_one_and_in_any_order(made: tuple[Laid, Rows], data: st.DataObject) -> None:
+    laid, rows = made
+    squeezed = awake(laid, rows)
+    whole = written(squeezed)
+    again = lay(laid.spans[:, 1].tolist(), laid.rows)
+    (run, asleep), end = parse(memoryview(whole), 0, squeezed.sizes, again, len(rows))
+    assert end == len(whole)
+    restore_run(run, again, rows)
     some = data.draw(st.permutations(range(len(rows))))[: data.draw(st.integers(0, len(rows)))]
-    again = np.zeros_like(words)
-    scatter(*asleep, np.array(some, np.int64), rows[some], again)
-    for place, row in enumerate(rows):
-        assert (again[row] == (words[row] if place in some else 0)).all()
+    restore(asleep, np.array(some, np.int64), again, rows[some])
+    for span in laid.spans.tolist():
+        ours, theirs = column(again, *span), column(laid, *span)
+        assert not np.delete(ours, rows, axis=0).any()
+        for place, row in enumerate(rows):
+            back = place in some or not is_wide(span[1])
+            assert (ours[row] == (theirs[row] if back else 0)).all()
     # What is back is read where it stands, what is not where it lies: the same either way.
     places = np.array([-1 if place in some else place for place in range(len(rows))], np.int64)
-    masks = np.empty_like(asleep.masks)
-    assert mark(again, rows, places, *asleep, masks) == asleep.kept.size
-    taken = np.empty(asleep.kept.size + 1, np.uint32)
-    gather(again, rows, places, *asleep, masks, taken)
-    assert (masks == asleep.masks).all()
-    assert (taken[:-1] == asleep.kept).all()
+    assert written(squeeze(again, rows, asleep, places)) == whole
 
 
-def slept(words: Words, rows: NDArray[np.int64]) -> Asleep:
-    """The rows as they lie when they are asleep."""
-    masks, kept = bits(words[rows]), words[rows][words[rows] != 0]
-    kept.flags.writeable = False
-    return Asleep(masks, kept, np.append(0, np.cumsum(np.count_nonzero(words[rows], axis=1))))
+@given(columns())
+def test_rows_that_are_cleared_are_zero_and_no_others(made: tuple[Laid, Rows]) -> None:
+    laid, rows = made
+    before = laid.memory.copy()
+    clear(laid.memory, laid.spans, rows)
+    for begin, width in laid.spans.tolist():
+        now = column(laid, begin, width)
+        was = before[begin : begin + laid.rows * width].reshape(laid.rows, width)
+        assert not now[rows].any()
+        assert (np.delete(now, rows, axis=0) == np.delete(was, rows, axis=0)).all()
 
 
-@given(columns(), st.integers(0, 3))
-def test_what_is_squeezed_is_parsed_and_restored(column: tuple[Words, NDArray[np.int64]], shift: int) -> None:
-    words, rows = column
-    squeezed = squeeze(words, rows)
-    data = bytes(8 * shift) + b"".join(part.tobytes() for part in squeezed.parts)
-    asleep, end = parse(memoryview(data), 8 * shift, squeezed.sizes, words, len(rows))
-    assert end == len(data)
-    again = np.zeros_like(words)
+@given(columns(), st.integers(0, 9))
+def test_parts_are_read_wherever_they_begin(made: tuple[Laid, Rows], shift: int) -> None:
+    laid, rows = made
+    squeezed = awake(laid, rows)
+    whole = bytes(shift) + written(squeezed)
+    again = lay(laid.spans[:, 1].tolist(), laid.rows)
+    (run, asleep), end = parse(memoryview(whole), shift, squeezed.sizes, again, len(rows))
+    assert end == len(whole)
+    restore_run(run, again, rows)
     restore(asleep, np.arange(len(rows)), again, rows)
-    assert (again[rows] == words[rows]).all()
-    others = np.delete(again, rows, axis=0)
-    assert not others.any()
+    assert written(awake(again, rows)) == written(squeezed)
 
 
-def test_words_that_are_not_aligned_are_read_too() -> None:
-    words = np.arange(200, dtype=np.uint32).reshape(2, 100)
-    squeezed = squeeze(words, np.arange(2))
-    data = b"." + b"".join(part.tobytes() for part in squeezed.parts)
-    asleep, _ = parse(memoryview(data), 1, squeezed.sizes, words, 2)
-    again = np.zeros_like(words)
-    restore(asleep, np.arange(2), again, np.arange(2))
-    assert (again == words).all()
-
-
-@pytest.mark.parametrize(("masks", "words"), [(-1, 0), (0, -1), (1 << 60, 0), (0, 1 << 60), (9, 0)])
-def test_sizes_that_cannot_be_are_refused(masks: int, words: int) -> None:
+@pytest.mark.parametrize("sizes", [(1 << 60, 0), (0, 1 << 60), (9, 0), (1, 0), (0, 1)])
+def test_sizes_that_cannot_be_are_refused(sizes: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="state is damaged"):
-        parse(memoryview(bytes(64)), 0, (masks, words), np.zeros((1, 100), np.uint32), 1)
+        parse(memoryview(bytes(64)), 0, sizes, lay([400, 3], 1), 1)
+
+
+@given(st.binary(max_size=80), st.tuples(st.integers(0, 9), st.integers(0, 9)), st.integers(0, 3))
+def test_any_bytes_are_refused_or_written_into_their_rows(
+    data: bytes, sizes: tuple[int, int], count: int
+) -> None:
+    laid, rows = lay([400, 3, 260], 4), np.arange(count)
+    try:
+        parsed, _ = parse(memoryview(data), 0, sizes, laid, count)
+    except ValueError:
+        return
+    restore_run(parsed.run, laid, rows)
+    restore(parsed.wide, rows, laid, rows)
+    for begin, width in laid.spans.tolist():
+        assert not column(laid, begin, width)[count:].any()
+        column(laid, begin, width)[:] = 0
+    assert not laid.memory.any()

@@ -223,17 +223,22 @@ def test_a_cut_or_damaged_state_is_refused_and_changes_nothing(state: Columns, d
         assert other.dump() == before
 
 
-def parted(dump: bytes) -> tuple[dict[str, Any], bytearray]:
-    """Head and columns."""
+def parted(dump: bytes) -> tuple[dict[str, Any], list[int], list[int], bytearray]:
+    """Head, sizes, rows and columns."""
     end = 4 + int.from_bytes(dump[:4], "little")
-    return orjson.loads(dump[4:end]), bytearray(dump[end:-4])
+    sizes = np.frombuffer(dump, np.uint64, 3, end).tolist()
+    held = np.frombuffer(dump, np.uint32, sizes[0], end + 24).tolist()
+    begin = end + 24 + 4 * (len(held) + len(held) % 2)
+    return orjson.loads(dump[4:end]), sizes, held, bytearray(dump[begin:-4])
 
 
-def joined(head: dict[str, Any], body: bytes | bytearray) -> bytes:
+def joined(head: dict[str, Any], sizes: list[int], held: list[int], body: bytes | bytearray) -> bytes:
     """A dump whose checksum is right, whatever it holds."""
     written = orjson.dumps(head)
     written += b" " * (-(4 + len(written)) % 8)
-    whole = len(written).to_bytes(4, "little") + written + body
+    numbers = np.array([*held, *[0] * (len(held) % 2)], np.uint32)
+    whole = len(written).to_bytes(4, "little") + written
+    whole += np.array(sizes, np.uint64).tobytes() + numbers.tobytes() + body
     return whole + zlib.crc32(whole).to_bytes(4, "little")
 
 
@@ -241,53 +246,65 @@ def joined(head: dict[str, Any], body: bytes | bytearray) -> bytes:
 def test_what_does_not_fit_its_head_never_reaches_the_compiled_loader(
     state: Columns, data: st.DataObject
 ) -> None:
-    head, body = parted(state.dump())
+    head, sizes, held, body = parted(state.dump())
     for _ in range(data.draw(st.integers(1, 4))):
         if body and data.draw(st.booleans()):
             body[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
         else:
-            sizes = head["sizes"][data.draw(st.integers(0, len(COLUMNS) - 1))]
-            sizes[data.draw(st.integers(0, 1))] += data.draw(
-                st.sampled_from([-(1 << 40), -2, -1, 1, 1 << 40])
-            )
+            more = data.draw(st.sampled_from([-(1 << 40), -2, -1, 1, 1 << 40]))
+            which = data.draw(st.integers(0, 2))
+            sizes[which] = (sizes[which] + more) % (1 << 64)
     again = mixed()
     try:
-        again.load(joined(head, body))
+        again.load(joined(head, sizes, held, body))
     except ValueError:
         assert not len(again)
     else:  # a bit of a word, or a mask with as many bits: other values, in the rows that the head names
         assert again.live().tolist() == state.live().tolist()
 
 
-@pytest.mark.parametrize("wrong", [[5, 3], [3, 3], [-1, 3], [3]])
+@given(st.binary(max_size=400))
+def test_any_bytes_behind_the_head_are_refused_or_taken(body: bytes) -> None:
+    head, *_ = parted(mixed().dump())
+    again = mixed()
+    whole = joined(head, [], [], body)
+    try:
+        again.load(whole)
+    except ValueError:
+        assert not len(again)
+    else:
+        assert again.dump()[4:] == whole[4:]
+
+
+@pytest.mark.parametrize("wrong", [[5, 3], [3, 3], [3]])
 def test_rows_that_do_not_ascend_or_do_not_fit_are_refused(wrong: list[int]) -> None:
     state = mixed()
     state.open(rows([3, 5]))
     state["wide"][[3, 5]] = 1
-    head, body = parted(state.dump())
+    head, sizes, _, body = parted(state.dump())
     with pytest.raises(ValueError, match="state is damaged"):
-        mixed().load(joined(head | {"rows": wrong}, body))
+        mixed().load(joined(head, [len(wrong), *sizes[1:]], wrong, body))
 
 
 def test_a_mask_that_names_words_behind_its_row_is_refused() -> None:
     state = Columns(1, odd=(np.uint32, (65,)))
     state.open(rows([0]))
     state["odd"][0, 64] = 9
-    head, body = parted(state.dump())
+    head, sizes, held, body = parted(state.dump())
     assert body == b"\x40" + bytes(7) + (1).to_bytes(8, "little") + (9).to_bytes(8, "little")
     again = Columns(1, odd=(np.uint32, (65,)))
-    again.load(joined(head, body))
+    again.load(joined(head, sizes, held, body))
     assert again["odd"][0, 64] == 9
     with pytest.raises(ValueError, match="the masks at"):
-        again.load(joined(head, body[:8] + (2).to_bytes(8, "little") + body[16:]))
+        again.load(joined(head, sizes, held, body[:8] + (2).to_bytes(8, "little") + body[16:]))
 
 
 def test_a_state_of_another_format_is_refused() -> None:
-    head, body = parted(filled({1}).dump())
-    with pytest.raises(ValueError, match="format 3, this program reads format 2"):
-        made().load(joined(head | {"format": 3}, body))
+    head, sizes, held, body = parted(filled({1}).dump())
+    with pytest.raises(ValueError, match="format 2, this program reads format 3"):
+        made().load(joined(head | {"format": 2}, sizes, held, body))
     raw = b'{"version":1,"reads":0,"columns":{},"rows":[]}'  # as it was before there was a number
-    with pytest.raises(ValueError, match="another format than 2"):
+    with pytest.raises(ValueError, match="another format than 3"):
         made().load(len(raw).to_bytes(4, "little") + raw)
 
 
