@@ -1,10 +1,13 @@
-"""What state costs on disk: resuming 100,000 open streams, and a store that stays small however many pass.
+"""What state costs: saving it, resuming 100,000 open streams, and a store that stays small however many pass.
 
-``python -m benches.bench_recovery [resume] [bounded] [--open 100000] [--streams 10000000]``
+``python -m benches.bench_recovery [dumps] [resume] [bounded] [--open 100000] [--streams 10000000]``
 
-Two tables, of Bytewax's recovery store on the disk of ``--folder``. The whole analysis runs, default policy,
-one worker, 8 slots; the source is in memory and its position is saved, so what is measured is the state. A
-key a stream, the other way to keep state in the same engine, is in ``bench_keys``.
+Three tables, the last two of Bytewax's recovery store on the disk of ``--folder``. The whole analysis runs,
+default policy, one worker, 8 slots; the source is in memory and its position is saved, so what is measured is
+the state. A key a stream, the other way to keep state in the same engine, is in ``bench_keys``.
+
+*dumps*: what an epoch asks of the stages, with no engine: the state of all stages of all slots, dumped one
+after the other while few and many streams are open and speak on between; and loaded.
 
 *resume*: ``--open`` streams of 20 to 240 tokens, none ended. The store that they leave, the bytes of an
 epoch, and for how long closing one stops the source. Then processes that go on from that store: time
@@ -43,13 +46,14 @@ from flows.judgement import Judgement
 from flows.start import warm
 from operators.directory import Limits
 from operators.packet import Delta, Finish, Kind, Packet, pack
-from operators.slots import slot_key
+from operators.slots import Stage, slot_key
 
 _BENCH = "benches.bench_recovery"
 _BATCH = 256
 _LENGTHS = 20, 40, 80, 120, 240  # tokens
 _SCRIPTS = 500  # different texts
 _GROUP, _GROUPS = 128, 4  # streams of a slot that begin together, and how many such groups are open
+_OPEN = 12, 2_500  # streams of a slot, few and many
 _NEWEST = """
 SELECT step_id, state_key, ser_change FROM snaps JOIN (
     SELECT step_id, state_key, max(snap_epoch) AS snap_epoch FROM snaps GROUP BY step_id, state_key
@@ -268,8 +272,47 @@ def _ready() -> Judgement:
     return judgement
 
 
+def show_dumps(runs: int) -> None:
+    """The first table: milliseconds for the stages of all slots together."""
+    judgement = _ready()
+    print(f"{'open':>8} {'dumps':>6} {'dump ms':>8} {'fastest':>8} {'load ms':>8} {'KiB':>8}")
+    for each in _OPEN:
+        streams = SLOTS * each
+        made = [stages(judgement) for _ in range(SLOTS)]
+        for slot in range(SLOTS):
+            for said in open_streams(slot, streams):
+                _heard(made[slot], slot, said)
+        further = [more(slot, streams) for slot in range(SLOTS)]
+        dumping, loading = [], []
+        for _ in range(runs):
+            for slot in range(SLOTS):
+                _heard(made[slot], slot, next(further[slot]))
+            began = time.perf_counter()
+            dumps = [[stage.dump() for stage in mine] for mine in made]
+            dumping.append((time.perf_counter() - began) * 1e3)
+            again = [stages(judgement) for _ in range(SLOTS)]
+            began = time.perf_counter()
+            for mine, states in zip(again, dumps, strict=True):
+                for stage, state in zip(mine, states, strict=True):
+                    stage.load(state)
+            loading.append((time.perf_counter() - began) * 1e3)
+        sizes = [len(state) for states in dumps for state in states]
+        print(
+            f"{streams:8,} {len(sizes):6} {statistics.median(dumping):8.1f} {min(dumping):8.1f} "
+            f"{statistics.median(loading):8.1f} {sum(sizes) / 2**10:8,.0f}"
+        )
+
+
+def _heard(made: list[Stage], slot: int, said: Said) -> None:
+    """All stages of a slot hear what is said."""
+    if said:
+        packet = pack(slot, said, now=0)
+        for stage in made:
+            packet = stage.update(packet)
+
+
 def show_resume(store: Path, streams: int, runs: int) -> None:
-    """The first table."""
+    """The second table."""
     apart(_BENCH, "fill", store, streams)
     mib, rows = size(store)
     print(f"1 GiB of new memory: {touched():.2f} s to touch")
@@ -298,7 +341,7 @@ def show_resume(store: Path, streams: int, runs: int) -> None:
 
 
 def show_bounded(store: Path, streams: int) -> None:
-    """The second table. The store is looked at from here: a process that has one file open with two copies of
+    """The third table. The store is looked at from here: a process that has one file open with two copies of
     SQLite loses its locks when one of them closes it.
     """
     print(
@@ -324,7 +367,7 @@ _PARTS: dict[str, Callable[[Path, int], None]] = {
 def main() -> None:
     """Run what is asked for and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("tables", nargs="*", default=["resume", "bounded"])
+    parser.add_argument("tables", nargs="*", default=["dumps", "resume", "bounded"])
     parser.add_argument("--open", type=int, default=100_000)
     parser.add_argument("--streams", type=int, default=10_000_000)
     parser.add_argument("--runs", type=int, default=5)
@@ -335,6 +378,8 @@ def main() -> None:
     if args.part:
         _PARTS[args.part](args.folder, args.count)
         return
+    if "dumps" in args.tables:
+        show_dumps(args.runs)
     with tempfile.TemporaryDirectory(dir=args.folder) as made:
         folder = Path(made)
         if "resume" in args.tables:
