@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
@@ -20,7 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from connectors._kafka_client import Cluster, KafkaFault, explained
 
-__all__ = ["Topics", "present", "ready", "sizes"]
+__all__ = ["Identity", "Topics", "present", "ready", "sizes"]
 
 _log = logging.getLogger(__name__)
 _SINGLE = frozenset({"control", "metrics"})
@@ -35,6 +35,8 @@ _CONFIG: dict[str, dict[str, str]] = {
         "cleanup.policy": "compact", "segment.ms": _TEN_MINUTES, "min.cleanable.dirty.ratio": "0.01",
     },
 }  # fmt: skip
+_NAMELESS = 22 * "A"
+"""Zeros, in base64."""
 _LARGEST = 1_048_588
 """``max.message.bytes`` where nobody has set it (Kafka 4)."""
 
@@ -45,6 +47,30 @@ class Topics:
 
     largest: dict[str, int]
     """Bytes of a record (and its batch) that each takes at most, by short name."""
+
+
+class Identity:
+    """What a cluster calls a topic beside its name: one that is deleted and made anew is called otherwise.
+
+    Asked for at once, and not waited for before somebody wants to know. Clusters before Kafka 2.8 have none.
+    """
+
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._admin = cluster.admin()  # which answers only as long as it is there
+        asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=cluster.timeout)
+        self._said = asked[topic]
+
+    def now(self) -> str:
+        """It, or nothing if the cluster has not said yet, or does not."""
+        return self.wait() if self._said.done() else ""
+
+    def wait(self) -> str:
+        """It, or nothing if the cluster does not say."""
+        try:
+            called = str(self._said.result().topic_id)
+        except KafkaException:
+            return ""
+        return "" if called == _NAMELESS else called
 
 
 def ready(cluster: Cluster, names: Sequence[str], *, create: bool = True, replication: int = -1) -> None:

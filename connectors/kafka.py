@@ -48,6 +48,7 @@ from connectors._deltas import LATEST, MAX_NAME, decode
 from connectors._kafka_client import Cluster, KafkaFault, explained
 from connectors._kafka_reader import Reader
 from connectors._kafka_skipped import SKIPPED
+from connectors._kafka_topics import Identity
 from connectors._logged import logged
 from connectors._stop import STOP
 from operators.packet import Dead, Delta, Kind, Packet, pack
@@ -198,7 +199,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         return orjson.dumps(
             {
                 "version": 1, "topic": self._source.topic, "offset": self._offset, "runs": self._runs,
-                "reached": self._reached, "tick": self._tick,
+                "reached": self._reached, "tick": self._tick, "id": self._source.identity.now(),
             }
         )  # fmt: skip
 
@@ -239,13 +240,14 @@ class KafkaSource(FixedPartitionedSource[tuple[str, Packet], bytes]):
         *,
         start: Start | None = None,
         to_end: bool = False,
-        batch: int = 256,
+        batch: int = 1024,
         event_bytes: int = 1 << 20,
         skew: float = 300.0,
     ) -> None:
         self.keys, self.topic = dict(keys), cluster.topic("deltas")
         self.batch, self.event_bytes, self.skew = batch, event_bytes, int(skew * 1e9)
         self._believed = False
+        self.identity = Identity(cluster, self.topic)
         self.reader = Reader(cluster, group, self.topic, keys)
         self._cluster, self._start, self._to_end = cluster, start or Start(), to_end
         self._bounds = {
@@ -274,7 +276,15 @@ class KafkaSource(FixedPartitionedSource[tuple[str, Packet], bytes]):
                 f"the position of slot {slot} is one in {resume['topic']}, not in {self.topic}: take the "
                 f"kafka.prefix that it was saved with, or a new recovery directory"
             )
-            raise ValueError(msg)
+            raise KafkaFault(msg)
+        called = resume.get("id") and self.identity.wait()
+        if called and called != resume["id"]:
+            msg = (
+                f"kafka: the position of slot {slot} is one in a {self.topic} that is gone: the topic was "
+                f"made anew ({resume['id']}, now {called}); begin with a new recovery directory, and where "
+                f"kafka.start says"
+            )
+            raise KafkaFault(msg)
         (low, high), offset = self._bounds[slot], resume["offset"]
         if not low <= offset <= high:
             gone = f"{low - offset} records are gone" if offset < low else "the topic was made anew"

@@ -100,6 +100,36 @@ def test_a_log_that_is_shorter_than_the_position_was_made_anew(prefix: str) -> N
         there.reader.consumer.close()
 
 
+def test_a_log_that_was_made_anew_is_told_however_long_it_is(
+    broker: Cluster, prefix: str, deltas: str
+) -> None:
+    if not broker.real:
+        pytest.skip("the mock calls every topic the same")
+    write(broker, deltas, [said("a", "x")] * 2)
+    before = Driven(source(broker, prefix))
+    saved = dict[int, bytes]()
+
+    def called() -> bool:
+        before.poll()
+        saved.update({slot: part.snapshot() for slot, part in before.parts.items()})
+        return len(before.texts()) == 2 and b'"id":""' not in saved[0]
+
+    until(called)
+    before.close()
+    Driven(source(broker, prefix), saved).close()  # it is still the same
+    admin = AdminClient(broker.client)
+    admin.delete_topics([deltas])[deltas].result(PATIENCE_S)
+    until(lambda: deltas not in admin.list_topics(timeout=PATIENCE_S).topics)
+    broker.create_topics({deltas: 2})
+    write(broker, deltas, [said("a", "y")] * 5)
+    there = source(broker, prefix)
+    with pytest.raises(
+        KafkaFault, match=r"slot 0 is one in a .*\.deltas that is gone: the topic was made anew"
+    ):
+        there.build_part("source", slot_key(0), saved[0])
+    there.reader.consumer.close()
+
+
 def test_records_that_were_deleted_before_they_were_read_are_told_of(
     broker: Cluster, prefix: str, deltas: str
 ) -> None:
