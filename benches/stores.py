@@ -18,9 +18,9 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
-__all__ = ["TellingSink", "apart", "peak", "run", "size", "told", "touched", "written"]
+from flows.recovery import PARTS
 
-_PARTS = 4
+__all__ = ["TellingSink", "apart", "peak", "run", "size", "told", "touched", "written"]
 
 
 class _Each(StatelessSinkPartition[Any]):
@@ -45,7 +45,7 @@ def run(flow: Dataflow, store: Path, seconds: float) -> None:
     """One worker with a store, made if it is not there; an epoch takes `seconds`."""
     if not any(store.glob("part-*")):
         store.mkdir(parents=True, exist_ok=True)
-        init_db_dir(store, _PARTS)  # type: ignore[no-untyped-call]
+        init_db_dir(store, PARTS)  # type: ignore[no-untyped-call]
     config = RecoveryConfig(store, timedelta(0))  # type: ignore[no-untyped-call]
     cli_main(flow, epoch_interval=timedelta(seconds=seconds), recovery_config=config)  # type: ignore[no-untyped-call]
 

@@ -17,11 +17,14 @@ from pathlib import Path
 from bytewax.recovery import init_db_dir
 
 from flows import cells, ends, stores
+from flows.parts import StateError
 from flows.settings import Settings
 
-__all__ = ["kept", "refuse_several", "under_bytewax"]
+__all__ = ["PARTS", "kept", "refuse_several", "under_bytewax"]
 
-_PARTS = 4
+PARTS = 1
+"""Files of a new folder. The engine writes each step's state to each of them in a transaction of its own, and
+the flow stands still until the disk has it: with four files that were fifty times an epoch."""
 _POD = {"BYTEWAX_POD_NAME", "BYTEWAX_STATEFULSET_NAME"}
 """Variables that tell Bytewax's command which process of several it is."""
 _held = ExitStack()
@@ -61,14 +64,22 @@ def kept(folder: Path | None, settings: Settings, job: str, process: int = 0) ->
 def _have(folder: Path, *, first: bool) -> None:
     """The files of the state. A crash while they are made leaves some of them, which nothing ever ran on: the
     `first` process begins anew.
+
+    :raises StateError: If they were there once.
     """
     making = folder / "making"
     if first and making.exists():
         for part in folder.glob("part-*.sqlite3*"):
             part.unlink()
     if not any(folder.glob("part-*.sqlite3")):
+        if (folder / "slots").exists() and not making.exists():
+            msg = (
+                f"{folder}: the files of the state are gone (part-*.sqlite3), the rest is there: put them "
+                f"back, or begin with a new recovery directory"
+            )
+            raise StateError(msg)
         making.touch()
-        init_db_dir(folder, _PARTS)  # type: ignore[no-untyped-call]
+        init_db_dir(folder, PARTS)  # type: ignore[no-untyped-call]
     if first:
         making.unlink(missing_ok=True)
 
