@@ -178,7 +178,7 @@ class Cluster:
         return Producer(
             self._with(
                 promised,
-                {"linger.ms": 2, "compression.type": "lz4", "batch.num.messages": 10_000,
+                {"linger.ms": 1, "compression.type": "lz4", "batch.num.messages": 10_000,
                  "queue.buffering.max.messages": 200_000},
             ),
             logger=_log,

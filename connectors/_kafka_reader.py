@@ -3,9 +3,10 @@
 Strategy. librdkafka's threads fetch; a worker only takes what is there (``consume`` with no time limit) and
 sorts it into one queue a slot. A slot whose queue is long, in records or in bytes, is paused, so that memory
 is bounded however slow the flow is: by that, and by what librdkafka has fetched already (a fetch is a
-mebibyte as it was compressed, and may be many when it is read). Where a log was read to its end is known from
-the broker's own word (end of partition), which librdkafka gives once for each end;
-it is behind what transactions leave in the log, which is no record and nobody is given. A slot that is silent
+mebibyte as it was compressed, and may be many when it is read). A pause is for slots that are far behind:
+what librdkafka has fetched of a partition that pauses, it forgets and fetches again. Where a log was read to
+its end is known from the broker's own word (end of partition), which librdkafka gives once for each end; it
+is behind what transactions leave in the log, which is no record and nobody is given. A slot that is silent
 asks for it again and again: what a broker says now proves that nothing had come when it was asked, and
 nothing about the time since. So a process that stood still, or was cut off, never takes its own absence for
 silence.
@@ -26,9 +27,9 @@ from connectors._kafka_client import Cluster, KafkaFault, explained
 __all__ = ["Reader"]
 
 _log = logging.getLogger(__name__)
-_TAKEN = 2000  # messages of one look
-_LONG, _SHORT = 8192, 1024  # messages of a queue that is paused, and of one that is resumed
-_WIDE, _NARROW = 8 << 20, 1 << 20  # the same in bytes
+_TAKEN = 10_000  # messages of one look
+_LONG, _WIDE = 262_144, 64 << 20  # messages and bytes that wait for all slots together
+_LITTLE = 4  # a slot that is paused goes on when this part of its share is left
 _QUIET = 10.0  # seconds for which a complaint is not repeated
 _GONE = (
     KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID, KafkaError._UNKNOWN_TOPIC,
@@ -57,6 +58,7 @@ class Reader:
         self._complained: dict[int, float] = {}
         self._lock = threading.Lock()
         self._queues: dict[int, deque[Message]] = {slot: deque() for slot in slots}
+        self._long, self._wide = _LONG // len(self._queues), _WIDE // len(self._queues)
         self._sizes = dict.fromkeys(self._queues, 0)
         self._paused: set[int] = set()
         self._next: dict[int, int] = {}
@@ -87,10 +89,13 @@ class Reader:
                 self._sizes[slot] -= sum(map(len, taken))
                 self._next[slot] = (taken[-1].offset() or 0) + 1
                 self._pass_end(slot)
-            if slot in self._paused and len(queue) < _SHORT and self._sizes[slot] < _NARROW:
+            if slot in self._paused and self._is_little(slot):
                 self.consumer.resume([TopicPartition(self._topic, slot)])
                 self._paused.discard(slot)
         return taken
+
+    def _is_little(self, slot: int) -> bool:
+        return max(len(self._queues[slot]) / self._long, self._sizes[slot] / self._wide) < 1 / _LITTLE
 
     def place(self, slot: int) -> int:
         """The offset up to which a slot's log was taken: behind its last record, or where its end is known to
@@ -135,7 +140,7 @@ class Reader:
             self._silent[slot] = self._asked[slot]
             self._pass_end(slot)
         for slot, queue in queues.items():
-            if (len(queue) > _LONG or sizes[slot] > _WIDE) and slot not in self._paused:
+            if (len(queue) > self._long or sizes[slot] > self._wide) and slot not in self._paused:
                 self.consumer.pause([TopicPartition(self._topic, slot)])
                 self._paused.add(slot)
 

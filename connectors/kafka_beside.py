@@ -80,6 +80,11 @@ class Beside:
         self._about: dict[int, list[tuple[int, Feedback]]] = {}
         self._begun: dict[int, int] = {}
         self._waiting = set(slots)
+        # Asked for before anything is read: a broker answers a connection in order, and a read waits.
+        self._ends = {
+            slot: cluster.bounds(self._consumer, TopicPartition(self._feedback, slot))[1]
+            for slot in self._waiting
+        }
         self._read_orders()
 
     def _read_orders(self) -> None:
@@ -111,9 +116,8 @@ class Beside:
         :raises KafkaFault: If there never were so many in these topics.
         """
         with self._lock:
-            _, end = self._cluster.bounds(self._consumer, TopicPartition(self._feedback, slot))
             for topic, heard, holds in (
-                (self._control, orders, self._known), (self._feedback, feedback, end),
+                (self._control, orders, self._known), (self._feedback, feedback, self._ends[slot]),
             ):  # fmt: skip
                 if heard > holds:
                     msg = (

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
+from connectors import _kafka_reader
 from connectors._kafka_client import KafkaFault
 from connectors._kafka_skipped import SKIPPED
 from connectors.kafka import KafkaSource, Start
@@ -301,9 +302,11 @@ def _has_heard(driven: Driven, part: object, last: str) -> bool:
 
 
 def test_a_slot_that_nobody_takes_from_is_paused_and_no_other_waits_for_it(
-    broker: Cluster, prefix: str, deltas: str
+    broker: Cluster, prefix: str, deltas: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flood = 60_000
+    monkeypatch.setattr(_kafka_reader, "_TAKEN", 2000)
+    monkeypatch.setattr(_kafka_reader, "_LONG", 16_384)  # of two slots
     write(broker, deltas, [said("hot", str(n)) for n in range(flood)], 0)
     driven = Driven(source(broker, prefix))
     cold, queue = driven.parts[1], driven.source.reader._queues[0]

@@ -26,8 +26,7 @@ def test_a_slot_whose_records_are_large_is_paused_by_their_bytes(
 ) -> None:
     deltas = f"{prefix}.deltas"
     broker.create_topics({deltas: 2})
-    monkeypatch.setattr(_kafka_reader, "_WIDE", 400_000)
-    monkeypatch.setattr(_kafka_reader, "_NARROW", 100_000)
+    monkeypatch.setattr(_kafka_reader, "_WIDE", 800_000)  # of two slots
     small: dict[str, Any] = {"batch.size": 50_000}
     write(broker, deltas, [said("hot", f"{n:04}" * 5000) for n in range(200)], 0, **small)
     fetch = {
