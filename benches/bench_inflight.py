@@ -1,6 +1,6 @@
 """The main job's speed on one core: wire bytes in memory to NDJSON, everything on.
 
-``python -m benches.bench_inflight [--streams 512] [--tokens 400] [--batch 256] [--reads 16]``
+``python -m benches.bench_inflight [--streams 512] [--tokens 400] [--batch 1024] [--reads 16]``
 
 Three tables. *Split*: the stages called one after the other with no engine, to see where the time
 goes (decode, pack, each stage, encode). *Flow*: the same under Bytewax on one worker, from a source that
@@ -192,7 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--streams", type=int, default=512)
     parser.add_argument("--tokens", type=int, default=400)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--reads", type=int, default=16)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--crowd", type=int, default=20_000)

@@ -229,7 +229,7 @@ class TapeSource(FixedPartitionedSource[tuple[str, Packet], bytes]):
         slot_of: Callable[[str], int],
         *,
         speed: float = 1.0,
-        batch: int = 256,
+        batch: int = 1024,
     ) -> None:
         self.speed, self.batch = speed, batch
         self._keys = list(keys)

@@ -155,7 +155,7 @@ class NdjsonSource(FixedPartitionedSource[tuple[str, Packet], None]):
         keys: Sequence[str],
         slot_of: Callable[[str], int],
         *,
-        batch: int = 256,
+        batch: int = 1024,
         event_bytes: int = MAX_EVENT,
     ) -> None:
         if sys.stdin is None:

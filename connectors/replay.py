@@ -64,7 +64,7 @@ class ReplayConfig:
     """Median seconds to the first delta of a recording that holds no time."""
     gap: float = 0.02
     """Median seconds between two deltas of a recording that holds no time."""
-    batch: int = 256
+    batch: int = 1024
     """Deltas in a packet at most."""
     event_bytes: int = MAX_EVENT
     """Bytes of one event of the wire format at most."""

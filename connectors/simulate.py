@@ -292,7 +292,7 @@ class SimulateSource(TapeSource):
         slot_of: Callable[[str], int],
         *,
         speed: float = 1.0,
-        batch: int = 256,
+        batch: int = 1024,
     ) -> None:
         tapes = [_tape(script(config, number)) for number in range(config.streams)]
         super().__init__(tapes, keys, slot_of, speed=speed, batch=batch)

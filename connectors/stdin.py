@@ -125,7 +125,7 @@ class StdinSource(FixedPartitionedSource[tuple[str, Packet], None]):
     """
 
     def __init__(
-        self, name: str, key: str, slot: int, *, api: str = "auto", chunk: int = 0, batch: int = 256,
+        self, name: str, key: str, slot: int, *, api: str = "auto", chunk: int = 0, batch: int = 1024,
         event_bytes: int = MAX_EVENT,
     ) -> None:  # fmt: skip
         if sys.stdin is None:

@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     """Let text leave unvetted where a stage could not process it, in place of ending its stream."""
     slots: Annotated[int, Field(ge=1, le=64)] = 8
     """Shards of the state: fixed for the life of a deployment; 4-8 a worker."""
-    batch: Annotated[int, Field(ge=1, le=65_536)] = 256
+    batch: Annotated[int, Field(ge=1, le=65_536)] = 1024
     """Deltas in a packet at most."""
     limits: LimitSettings = LimitSettings()
     replay: ReplaySettings = ReplaySettings()
