@@ -6,34 +6,32 @@
 Starts an Apache Kafka of its own (``tests.broker``: needs Java and Maven), or uses the one that
 ``MIDSTREAM_KAFKA__BOOTSTRAP_SERVERS`` names. Cells are real processes (``midstream run analyze``, the shipped
 policy, a recovery store, an epoch a second) on a topic that was filled before; a rate is what the cell itself
-sums up, from its first packet on. Four tables. *Through*: one cell in each lane, on any core and held to one;
-CPU of cell and broker a delta; beside it a loop of plain confluent-kafka that takes the same records and
-writes each to another topic, and analyses nothing. *Cells*: two of them against one. *Produce*: the sink
-alone, packets from memory, beside plain confluent-kafka and the same values with no headers. *Latency*: from
-``produce`` of the delta that completes a match to its verdict at a consumer, at a steady rate.
+sums up, from its first packet on; a run before that is not counted warms the broker up, whose JVM compiles
+for a minute. Four tables. *Through*: one cell in each lane, on any core and held to one; CPU of cell (less
+that of a cell that finds an empty log) and broker a delta; beside it a loop of plain confluent-kafka that
+takes the same records and writes each to another topic, and analyses nothing. *Cells*: two against one, each
+held to a core of its own, which the broker shares. *Produce*: the sink alone, packets from memory, beside
+plain confluent-kafka and the same values with no headers. *Latency*: from ``produce`` of the delta that
+completes a match to its verdict at a consumer, at a steady rate, with an epoch every 1 and every 10 s (the
+default).
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benches.bench_inflight import stages
+from benches.kafka_cells import SLOTS, cluster, ended, fill, sent, settings, start
 from benches.workloads import words
 from connectors import _kafka_records as records
 from connectors._kafka_client import Cluster
@@ -42,114 +40,9 @@ from connectors._records import Recorder
 from connectors.kafka_sink import KafkaSink
 from flows import policies
 from operators.packet import Delta, Kind, Packet, pack
-from operators.slots import slot_key, slot_of
-from tests.broker import Broker
+from operators.slots import slot_key
 
-SLOTS = 8
-TICKS = os.sysconf("SC_CLK_TCK")
 LANES = "fast", "exact"
-
-
-@dataclass
-class Run:
-    """What a cell did."""
-
-    deltas: int
-    rate: float
-    cpu: float
-    """Seconds, of all its threads."""
-    broker: float
-
-
-@contextmanager
-def cluster(folder: Path) -> Iterator[tuple[Cluster, int]]:
-    """A cluster, and the process of its broker if it is ours (else 0)."""
-    named = os.environ.get("MIDSTREAM_KAFKA__BOOTSTRAP_SERVERS")
-    if named:
-        yield Cluster(named, f"bench-{os.getpid()}", SLOTS), 0
-        return
-    with Broker.start(folder / "broker", heap="1g") as broker:
-        yield Cluster(broker.bootstrap, "bench", SLOTS), broker.pid
-
-
-def cpu_of(pid: int) -> float:
-    """Seconds of CPU that a process took; 0 for none."""
-    if not pid:
-        return 0.0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def sent(producer: Producer, topic: str, name: str, record: Mapping[str, Any]) -> None:
-    """Queue a record of a stream in its slot."""
-    value = orjson.dumps(record)
-    while True:
-        try:
-            producer.produce(topic, value, name.encode(), slot_of(name, SLOTS))
-            return
-        except BufferError:
-            producer.poll(0.01)
-
-
-def fill(where: Cluster, streams: int, tokens: int) -> int:
-    """Streams into the log, 256 at a time by turns; how many deltas."""
-    producer = Producer(
-        {"bootstrap.servers": where.bootstrap, "linger.ms": 5, "compression.type": "lz4",
-         "queue.buffering.max.messages": 500_000}
-    )  # fmt: skip
-    topic = where.topic("deltas")
-    for first in range(0, streams, 256):
-        said = {f"s{i}": list(words(i, tokens)) for i in range(first, min(first + 256, streams))}
-        for name in said:
-            sent(producer, topic, name, {"type": "start", "stream": name, "provider": "p", "model": "m"})
-        for k in range(tokens):
-            for name, texts in said.items():
-                at = time.time_ns()
-                sent(producer, topic, name, {"type": "delta", "stream": name, "at": at, "text": texts[k]})
-            producer.poll(0)
-        for name in said:
-            sent(producer, topic, name, {"type": "end", "stream": name})
-    if producer.flush(60):
-        msg = "the log could not be filled"
-        raise RuntimeError(msg)
-    return streams * tokens
-
-
-def settings(where: Cluster, name: str, **kafka: object) -> dict[str, str]:
-    """The environment of a cell that reads the log once, into topics of its own."""
-    said = {"bootstrap_servers": where.bootstrap, "prefix": f"{where.prefix}-{name}", "until": "end"}
-    said |= {"deltas": where.topic("deltas"), **kafka}
-    return os.environ | {f"MIDSTREAM_KAFKA__{key.upper()}": str(value) for key, value in said.items()}
-
-
-def start(folder: Path, env: Mapping[str, str], cores: Iterable[int] = ()) -> subprocess.Popen[bytes]:
-    """A cell with a store of its own."""
-    command = [sys.executable, "-m", "flows", "run", "analyze", "-r", str(folder), "-s", "1"]
-    held = frozenset(cores)
-    return subprocess.Popen(
-        command, env=dict(env), stdout=subprocess.PIPE,
-        preexec_fn=(lambda: os.sched_setaffinity(0, held)) if held else None,  # noqa: PLW1509
-    )  # fmt: skip
-
-
-def ended(cells: list[subprocess.Popen[bytes]], broker: int) -> list[Run]:
-    """What cells did, when all have ended."""
-    began = cpu_of(broker)
-    found = []
-    for cell in cells:
-        assert cell.stdout
-        said = cell.stdout.read()
-        _, status, usage = os.wait4(cell.pid, 0)
-        cell.returncode = os.waitstatus_to_exitcode(status)
-        if cell.returncode:
-            msg = f"a cell ended with status {cell.returncode}"
-            raise RuntimeError(msg)
-        summary = orjson.loads(said.splitlines()[-1])
-        cpu = usage.ru_utime + usage.ru_stime
-        found.append(Run(summary["deltas"], summary["tokens_per_s"], cpu, 0.0))
-    for run in found:
-        run.broker = cpu_of(broker) - began
-    return found
 
 
 def copied(where: Cluster, deltas: int) -> float:
@@ -183,6 +76,10 @@ def copied(where: Cluster, deltas: int) -> float:
 def through(where: Cluster, broker: int, folder: Path, deltas: int, runs: int) -> None:
     """One cell."""
     ready(where, ["copy"])
+    empty = Cluster(where.bootstrap, f"{where.prefix}-empty", SLOTS)
+    ready(empty, ["deltas"])
+    ended([start(folder / "warm", settings(where, "warm"))], broker)
+    idle = ended([start(folder / "idle", settings(empty, "idle"))], broker)[0].cpu
     print(f"\nthrough: {deltas:,} deltas, one cell, one worker, an epoch a second")
     print(f"{'lane':<8} {'cores':<6} {'deltas/s':>10} {'cell us':>8} {'broker us':>10}")
     for lane in LANES:
@@ -194,7 +91,7 @@ def through(where: Cluster, broker: int, folder: Path, deltas: int, runs: int) -
             told = sorted(found, key=lambda run: run.rate)[len(found) // 2]
             print(
                 f"{lane:<8} {'one' if cores else 'any':<6} {told.rate:>10,.0f} "
-                f"{told.cpu / told.deltas * 1e6:>8.1f} {told.broker / told.deltas * 1e6:>10.1f}"
+                f"{(told.cpu - idle) / told.deltas * 1e6:>8.1f} {told.broker / told.deltas * 1e6:>10.1f}"
             )
     rates = [copied(where, deltas) for _ in range(runs)]
     print(f"plain confluent-kafka, nothing analysed: {statistics.median(rates):,.0f} records/s")
@@ -202,7 +99,7 @@ def through(where: Cluster, broker: int, folder: Path, deltas: int, runs: int) -
 
 def cells(where: Cluster, broker: int, folder: Path, runs: int) -> None:
     """Two cells against one."""
-    print("\ncells: the same topic, shared")
+    print("\ncells: the same topic, shared; each cell held to a core, the broker on both")
     for lane in LANES:
         rates: dict[int, list[float]] = {1: [], 2: []}
         took: dict[int, list[float]] = {1: [], 2: []}
@@ -210,7 +107,11 @@ def cells(where: Cluster, broker: int, folder: Path, runs: int) -> None:
             for count in (1, 2):
                 name = f"cells-{lane}-{count}-{number}"
                 begun = [
-                    start(folder / f"{name}-{cell}", settings(where, name, lane=lane, cell=cell, cells=count))
+                    start(
+                        folder / f"{name}-{cell}",
+                        settings(where, name, lane=lane, cell=cell, cells=count),
+                        cores=(cell,),
+                    )
                     for cell in range(count)
                 ]
                 found = ended(begun, broker)
@@ -286,12 +187,12 @@ def produce(where: Cluster, runs: int) -> None:
     print(f"plain    {statistics.median(rates):>10,.0f} records/s, made before, no headers")
 
 
-def latency(where: Cluster, folder: Path, rate: int, seconds: int) -> None:
+def latency(where: Cluster, folder: Path, rate: int, seconds: int, epoch: int) -> None:
     """From the delta that completes a match to its verdict."""
-    where = Cluster(where.bootstrap, f"{where.prefix}-latency", SLOTS)
+    where = Cluster(where.bootstrap, f"{where.prefix}-latency-{epoch}", SLOTS)
     ready(where, ["deltas", "verdicts"])
     env = settings(where, "", until="forever", prefix=where.prefix)
-    cell = start(folder / "latency", env)
+    cell = start(folder / f"latency-{epoch}", env, epoch=epoch)
     told: dict[str, float] = {}
     heard: dict[str, float] = {}
     listening, over = threading.Event(), threading.Event()
@@ -315,9 +216,9 @@ def latency(where: Cluster, folder: Path, rate: int, seconds: int) -> None:
     thread.start()
     texts = list(words(1, 48))
 
-    def stream(name: str) -> Iterator[dict[str, Any]]:
+    def stream(name: str, said: int = 0) -> Iterator[dict[str, Any]]:
         yield {"type": "start", "stream": name}
-        for text in texts:
+        for text in texts[said:]:
             yield {"type": "delta", "stream": name, "text": text}
         yield {"type": "delta", "stream": name, "text": " write to jane.doe@example.com now "}
         yield {"type": "end", "stream": name}
@@ -327,7 +228,7 @@ def latency(where: Cluster, folder: Path, rate: int, seconds: int) -> None:
             sent(producer, topic, f"first{number}", record)
         producer.flush()
         number += 1
-    running = [stream(f"l{i}") for i in range(100)]
+    running = [stream(f"l{i}", i % len(texts)) for i in range(100)]  # no two in step
     names = [f"l{i}" for i in range(100)]
     number, count, began = 100, 0, time.perf_counter()
     while count < rate * seconds:
@@ -357,8 +258,8 @@ def latency(where: Cluster, folder: Path, rate: int, seconds: int) -> None:
     waited = np.array([heard[name] - at for name, at in told.items() if name in heard]) * 1e3
     p50, p99, most = np.percentile(waited, [50, 99, 100])
     print(
-        f"\nlatency: {rate:,} deltas/s for {seconds} s, {len(waited)} of {len(told)} verdicts: "
-        f"p50 {p50:.1f}, p99 {p99:.1f}, at most {most:.1f} ms"
+        f"\nlatency: {rate:,} deltas/s for {seconds} s, epochs of {epoch} s, {len(waited)} of {len(told)} "
+        f"verdicts: p50 {p50:.1f}, p99 {p99:.1f}, at most {most:.1f} ms"
     )
 
 
@@ -386,7 +287,8 @@ def main() -> None:
         if "produce" in args.tables:
             produce(where, args.runs)
         if "latency" in args.tables:
-            latency(where, folder, args.rate, args.seconds)
+            for epoch in (1, 10):
+                latency(where, folder, args.rate, args.seconds, epoch)
 
 
 if __name__ == "__main__":
