@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from flows.recovery import kept
+from flows.settings import load
 from tests.broker import Broker
 from tests.clusters import PATIENCE_S, Cluster
 from tests.flows import jobs, kafka_jobs
@@ -191,7 +193,8 @@ def test_topics_of_another_number_of_slots_are_refused(broker: Cluster, prefix: 
 
 
 def test_a_state_of_another_number_of_slots_is_refused(broker: Cluster, prefix: str, tmp_path: Path) -> None:
-    (tmp_path / "slots").write_text("8")
+    with kept(tmp_path, load(), "inflight"):
+        pass
     process = kafka_jobs.start(broker, prefix, "analyze", "-r", tmp_path)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2

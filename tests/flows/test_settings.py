@@ -35,7 +35,7 @@ def _refused(flags: dict[str, object] | None = None) -> str:
 def test_nothing_set_gives_the_documented_limits() -> None:
     known = load()
     assert known == Settings()
-    assert (known.policy, known.slots, known.batch) == ("default", 8, 256)
+    assert (known.policy, known.slots, known.batch) == ("default", 8, 1024)
     limits = known.limits
     assert (limits.delta_bytes, limits.stream_bytes, limits.idle) == (64 * 1024, 16 * 1024 * 1024, 600.0)
     assert known.output.format == "auto"
