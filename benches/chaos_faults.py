@@ -20,6 +20,9 @@ __all__ = ["Deck", "Fault", "Scene"]
 _TRANSACTIONS = 40  # of a store, in some epochs
 _FULL = "disk is full", "No space left", "disk I/O error", "File too large"
 _PATIENCE = 90.0  # seconds until a point is reached
+_FITS = (
+    30.0  # seconds after which a cell lives on with a full disk: what it saves fits in what its files have
+)
 
 Fault = Iterator[None]
 
@@ -124,7 +127,9 @@ def _disk_full(scene: Scene) -> Fault:
     cell = scene.cell
     before = len(cell.deaths)
     cell.disk.fill(scene.drawn.choice([0, 4096, 65536, 262144]), cell.pid)
-    yield from _death(cell, "the disk of its store is full")
+    patience = time.monotonic() + _FITS
+    while len(cell.deaths) == before and time.monotonic() < patience:
+        yield
     yield from _for(scene.drawn.uniform(0, 6))  # and started again and again
     cell.disk.clear(cell.pid)
     for status, said in cell.deaths[before:] if scene.alone else ():

@@ -254,5 +254,8 @@ def test_what_is_neither_is_logged_and_passed_by(
 def test_topics_that_cannot_be_read_are_refused(broker: Cluster, prefix: str) -> None:
     if not broker.real:
         pytest.skip("the mock makes every topic that it is asked for")
+    with pytest.raises(KafkaFault, match=rf"{prefix}\.feedback"):
+        Beside(view(broker, prefix, timeout=2.0), [0], f"{prefix}-beside", shape)
+    broker.create_topics({f"{prefix}.feedback": 1})
     with pytest.raises(KafkaFault, match=rf"{prefix}\.control"):
         Beside(view(broker, prefix, timeout=2.0), [0], f"{prefix}-beside", shape)
