@@ -124,11 +124,11 @@ def test_what_comes_while_it_runs_is_heard_behind_the_next_epoch_and_once(
     order(topics, prefix, "one")
     feedback(topics, prefix, 0, "a", "right")
     deltas(topics, prefix, "y")
-    hear(job, {0: [(["x"], [], []), (["y"], [], [])]})  # no epoch closed meanwhile
+    before: list[Said] = [(["x"], [], []), (["y"], [], [])]
+    hear(job, {0: before, 1: before})  # no epoch closed meanwhile
     until(lambda: job.epoch()[0][4] and all(state[3] for state in job.epoch().values()))
     deltas(topics, prefix, "z")
     deltas(topics, prefix, "!")
-    before: list[Said] = [(["x"], [], []), (["y"], [], [])]
     hear(
         job,
         {
