@@ -45,6 +45,7 @@ from operators.packet import Delta, Kind, Packet, pack
 from operators.slots import slot_key
 
 LANES = "fast", "exact"
+_WARM = 30  # seconds of a load that is not measured: a broker's JVM compiles meanwhile
 
 
 def copied(where: Cluster, deltas: int) -> float:
@@ -154,8 +155,13 @@ def produce(where: Cluster, runs: int) -> None:
     used = [*records.DECISIONS, "markers", "copy"]
     ready(where, used)
     topics = sizes(where, used, {})
-    values = [out for packet in packets for out in records.Decisions(recorder, "").encode(packet)]
-    print(f"\nproduce: {len(values):,} records of {statistics.mean(len(v[3]) for v in values):.0f} bytes")
+    values = [
+        (packet.slot, key, value)
+        for packet in packets
+        for _, key, _, value, _ in records.Decisions(recorder, "").encode(packet)
+    ]
+    size = statistics.mean(len(value) for _, _, value in values)
+    print(f"\nproduce: {len(values):,} records of {size:.0f} bytes")
     for lane in LANES:
         rates = []
         for number in range(runs):
@@ -177,10 +183,10 @@ def produce(where: Cluster, runs: int) -> None:
     for _ in range(runs):
         producer, topic = where.producer(), where.topic("copy")
         began = time.perf_counter()
-        for _, key, _, value, _ in values:
+        for slot, key, value in values:
             while True:
                 try:
-                    producer.produce(topic, value, key, 0)
+                    producer.produce(topic, value, key, slot)
                     break
                 except BufferError:
                     producer.poll(0.01)
@@ -226,7 +232,8 @@ def latency(where: Cluster, broker: int, folder: Path, rate: int, seconds: int, 
     """From the delta that completes a match to its verdict, by the broker's clock."""
     where = Cluster(where.bootstrap, f"{where.prefix}-latency-{epoch}", SLOTS)
     clocked = NewTopic(where.topic("verdicts"), SLOTS, config={"message.timestamp.type": "LogAppendTime"})
-    where.admin().create_topics([clocked])[where.topic("verdicts")].result()
+    admin = where.admin()
+    admin.create_topics([clocked])[where.topic("verdicts")].result()
     ready(where, ["deltas", "verdicts"])
     env = settings(where, "", until="forever", prefix=where.prefix)
     rest = set(range(1, os.cpu_count() or 1)) or {0}
@@ -240,14 +247,15 @@ def latency(where: Cluster, broker: int, folder: Path, rate: int, seconds: int, 
             sent(producer, topic, f"first{number}", record)
         producer.flush()
         number += 1
-    running = [(f"l{i}", stream(f"l{i}", i % 48)) for i in range(100)]  # no two in step
+    running = [(f"w{i}", stream(f"w{i}", i % 48)) for i in range(100)]  # no two in step
     number, count, began = 100, 0, time.perf_counter()
-    while count < rate * seconds:
+    while count < rate * (seconds + _WARM):
         place = count % 100
         name, records = running[place]
         record = next(records, None)
         if record is None:
-            running[place] = f"l{number}", stream(f"l{number}")
+            name = f"{'l' if count > rate * _WARM else 'w'}{number}"
+            running[place] = name, stream(name)
             number += 1
             continue
         sent(producer, topic, name, record)
