@@ -24,7 +24,7 @@ __all__ = ["PARTS", "kept", "refuse_several", "under_bytewax"]
 
 PARTS = 1
 """Files of a new folder. The engine writes each step's state to each of them in a transaction of its own, and
-the flow stands still until the disk has it: with four files that were fifty times an epoch."""
+the flow stands still until the disk has it: four files would be waited for four times as often."""
 _POD = {"BYTEWAX_POD_NAME", "BYTEWAX_STATEFULSET_NAME"}
 """Variables that tell Bytewax's command which process of several it is."""
 _held = ExitStack()
