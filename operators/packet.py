@@ -30,6 +30,7 @@ import orjson
 from numpy.typing import NDArray
 
 __all__ = [
+    "COVERED",
     "DELTA",
     "FINDING",
     "LEDGER",
@@ -332,8 +333,31 @@ VERDICT = np.dtype(
         ("seq", "<i8"),  # from release
     ]
 )
-RELEASE = np.dtype([("delta", "<i4"), ("row", "<i4"), ("seq", "<i8"), ("start", "<i4"), ("end", "<i4")])
-"""Text that may leave with a delta, masks included: bytes ``start:end`` of ``Packet.released``."""
+RELEASE = np.dtype(
+    [
+        ("delta", "<i4"),
+        ("row", "<i4"),
+        ("seq", "<i8"),
+        ("start", "<i4"),
+        ("end", "<i4"),
+        ("begin", "<i8"),
+        ("stop", "<i8"),
+    ]
+)
+"""Text that may leave with a delta, masks included: bytes ``start:end`` of ``Packet.released``, in place of
+the characters ``begin:stop`` of the lane."""
+COVERED = np.dtype(
+    [
+        ("delta", "<i4"),
+        ("row", "<i4"),
+        ("start", "<i4"),
+        ("end", "<i4"),
+        ("begin", "<i8"),
+        ("stop", "<i8"),
+    ]
+)
+"""Which of these stand for others: bytes ``start:end`` of ``Packet.released``, none where a mask goes on that
+has been said before, in place of the characters ``begin:stop``. All other bytes are the text's own."""
 
 OUTCOME = np.dtype(
     [
@@ -375,14 +399,15 @@ _TABLES: tuple[tuple[str, np.dtype[np.void]], ...] = (
     ("vetted", VETTED),
     ("verdicts", VERDICT),
     ("releases", RELEASE),
+    ("covered", COVERED),
     ("outcomes", OUTCOME),
     ("ledger", LEDGER),
 )
 _TEXT, _CLOSE = int(Kind.TEXT), int(Kind.CLOSE)  # NumPy compares with an int ten times as fast
 _NO_ROWS = np.empty(0, np.int32)
 _ROW = struct.Struct("<iiiBBqqiiqid")  # of DELTA
-_HEAD = struct.Struct("<4sHHqqqqqIII10I")
-_MAGIC, _VERSION = b"MSPK", 6
+_HEAD = struct.Struct("<4sHHqqqqqIII11I")
+_MAGIC, _VERSION = b"MSPK", 7
 
 
 @cache
@@ -435,6 +460,7 @@ class Packet:
     vetted: Table = field(default_factory=lambda: empty(VETTED))
     verdicts: Table = field(default_factory=lambda: empty(VERDICT))
     releases: Table = field(default_factory=lambda: empty(RELEASE))
+    covered: Table = field(default_factory=lambda: empty(COVERED))
     outcomes: Table = field(default_factory=lambda: empty(OUTCOME))
     ledger: Table = field(default_factory=lambda: empty(LEDGER))
     released: bytes = b""

@@ -39,6 +39,7 @@ from operators.kernels import release as kernels
 from operators.ledger import Entry, Ledger
 from operators.masks import Masks, Style
 from operators.packet import (
+    COVERED,
     DELTA,
     LEDGER,
     OPENED,
@@ -206,18 +207,19 @@ class Release:
         label_bytes = int(np.diff(masks.label_at)[masks.masks[:, -1]].sum()) if len(self._masks) else 0
         out = np.empty(len(packet.text) + self._queued + label_bytes, np.uint8)
         releases = np.zeros(len(deltas), RELEASE)
+        covered = np.zeros(len(deltas) + 2 * len(self._masks), COVERED)
         before = np.zeros(len(deltas), np.int64)
         ledger.make_room(len(deltas) + len(self._masks))
         vetted = self._watermarks(packet)
         self._torn = True
-        count, grown, overflow = kernels.release(
+        count, runs, grown, overflow = kernels.release(
             frozen(deltas), np.frombuffer(packet.text, np.uint8), _TEXT, _CLOSE, frozen(vetted), ends,
             masks.masks, masks.labels, masks.label_at, masks.label_chars, self._starred,
             streams["last"], streams["ledger"],
             streams["head"], ledger.pool, ledger.free,
             lanes["position"], lanes["masked"], lanes["going"], lanes["cover"], lanes["ordinal"],
             lanes["length"], lanes["held"], lanes["arrived"],
-            out, before, releases,
+            out, before, releases, covered,
         )  # fmt: skip
         self._queued += grown
         if overflow >= 0:
@@ -229,7 +231,8 @@ class Release:
         self._masks.passed(lanes["position"])
         outcomes = self._outcomes(packet, ends[:, 0])
         released = out[: releases["end"][-1]].tobytes() if count else b""
-        return packet.having(releases=releases, released=released, outcomes=outcomes), blocks, before
+        tables = {"releases": releases, "covered": covered[:runs], "released": released}
+        return packet.having(**tables, outcomes=outcomes), blocks, before
 
     def _watermarks(self, packet: Packet) -> Table:
         """The packet's watermarks; where the stage fails open, a text that nobody can vet is vetted whole."""

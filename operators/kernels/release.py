@@ -54,7 +54,8 @@ def release(
     out: NDArray[np.uint8],
     before: NDArray[np.int64],
     releases: NDArray[np.void],
-) -> tuple[int, int, int]:
+    covered: NDArray[np.void],
+) -> tuple[int, int, int, int]:
     """Release what each delta vets.
 
     Parameters
@@ -107,19 +108,21 @@ def release(
     before : int64[n]
         Written: ``position`` of the delta's lane when it came.
     releases : RELEASE[n]
-        Written: delta, row, first byte and end of each release.
+        Written: delta, row, first byte and end of each release, and the characters that it stands for.
+    covered : COVERED[n + 2 m]
+        Written: the same of each run of characters in whose place something else is released, or nothing.
 
     Returns
     -------
     tuple of int
-        Releases written; bytes that the queues grew by; and -1, or the delta at which a queue
+        Releases written; runs written; bytes that the queues grew by; and -1, or the delta at which a queue
         overflowed, after which nothing was looked at.
 
     Notes
     -----
     O(bytes x masks over one character + deltas x (log masks + entries of a stream)), no allocation.
     """
-    size, done, grown, v = 0, 0, 0, 0
+    size, done, runs, grown, v = 0, 0, 0, 0, 0
     for i in range(deltas.size):
         while v < vetted.size and vetted[v]["delta"] < i:
             v += 1
@@ -149,13 +152,14 @@ def release(
             else:
                 past = middle
         queued, now, begun, shown = length[row], ordinal[row], size, ledger[own, 2]
-        at, over, k, taken, hidden, copied = position[row], masked[row], 0, 0, 0, True
+        at, over, k, taken, hidden, copied, inside = position[row], masked[row], 0, 0, 0, True, False
         before[i] = at
         while k < queued + fresh:
             byte = held[row, k] if k < queued else text[start + k - queued]
             if byte < 0x80 or byte >= 0xC0:  # the first byte of a character
                 if at >= upto:
                     break
+                mark = size
                 while m < len(masks) and masks[m, _ROW] == row and masks[m, _STOP] <= at:
                     if masks[m, _STOP] == over and masks[m, _MORE]:
                         going[row] = 1
@@ -194,6 +198,13 @@ def release(
                         hidden += 1
                 else:
                     hidden += 1
+                if copied and inside:
+                    covered[runs]["end"], covered[runs]["stop"] = mark, at
+                    runs, inside = runs + 1, False
+                elif not copied and not inside:
+                    covered[runs]["delta"], covered[runs]["row"] = i, row
+                    covered[runs]["start"], covered[runs]["begin"] = mark, at
+                    inside = True
                 at += 1
                 taken += 1
             if copied:
@@ -201,6 +212,9 @@ def release(
                 size += 1
             k += 1
         position[row], masked[row] = at, over
+        if inside:
+            covered[runs]["end"], covered[runs]["stop"] = size, at
+            runs += 1
         if hidden:
             pool[_entry(own, cover[row], head, pool, free), _MASKED] += hidden
         if not shown and ledger[own, 2]:
@@ -208,19 +222,20 @@ def release(
         if size > begun:
             releases[done]["delta"], releases[done]["row"] = i, row
             releases[done]["start"], releases[done]["end"] = begun, size
+            releases[done]["begin"], releases[done]["stop"] = before[i], at
             done += 1
         if i == last[own]:  # the end of a stream by a block: what stays here stays for good
             grown -= queued
             length[row] = 0
             continue
         if queued + fresh - k > held.shape[1]:
-            return done, grown, i
+            return done, runs, grown, i
         place, letter = 0, 0
         while k < queued + fresh:
             byte = held[row, k] if k < queued else text[start + k - queued]
             if byte < 0x80 or byte >= 0xC0:
                 if letter == arrived.shape[1]:
-                    return done, grown, i
+                    return done, runs, grown, i
                 arrived[row, letter] = arrived[row, taken + letter] if k < queued else now & 0xFFFF
                 letter += 1
             held[row, place] = byte
@@ -233,7 +248,7 @@ def release(
             pool[entry, _HELD] += letter
             pool[entry, _HELD_MAX] = max(pool[entry, _HELD_MAX], letter)
             pool[entry, _WAITED] += 1
-    return done, grown, -1
+    return done, runs, grown, -1
 
 
 @kernel

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.kernels.release import count, release
-from operators.packet import DELTA, RELEASE, VETTED, frozen
+from operators.packet import COVERED, DELTA, RELEASE, VETTED, frozen
 from tests.naive_release import Match, covered, stretches
 
 HOLD = 40
@@ -50,6 +50,7 @@ class Lane:
         self.pool = (
             np.zeros(1, np.int32), np.zeros((99, 8), np.int64), np.append(np.arange(99), 99).astype(np.int32)
         )  # fmt: skip
+        self.said = ""
         self.position, self.masked = np.zeros((2, 1), np.int64)
         self.going, self.cover = np.zeros(1, np.uint8), np.zeros(1, np.int32)
         self.ordinal, self.length = np.zeros((2, 1), np.int32)
@@ -73,18 +74,26 @@ class Lane:
         out = np.zeros(sum(map(len, texts)) + int(self.length[0]) + 3 * m, np.uint8)
         releases, before = np.zeros(n, RELEASE), np.zeros(n, np.int64)
         queued = int(self.length[0])
-        done, grown, overflow = release(
+        covered = np.zeros(n + 2 * m, COVERED)
+        done, runs, grown, overflow = release(
             frozen(deltas), np.frombuffer(b"".join(texts), np.uint8), TEXT, CLOSE, frozen(vetted),
             np.array(ended, np.int64).reshape(-1, 3),
             *self.masks, self.last, self.ledger, *self.pool,
             self.position, self.masked, self.going, self.cover, self.ordinal,
             self.length, self.held, self.arrived,
-            out, before, releases,
+            out, before, releases, covered,
         )  # fmt: skip
         assert overflow >= 0 or grown == self.length[0] - queued
         left = [""] * n
-        for delta, _, _, start, end in releases[:done].tolist():
+        self.said += "".join(text for _, text in pieces)
+        stands = [""] * n  # what left, told by the runs that were covered and the text itself
+        for delta, _, _, start, end, begin, stop in releases[:done].tolist():
             left[delta] = out[start:end].tobytes().decode()
+            for run in covered[:runs][covered[:runs]["delta"] == delta].tolist():
+                stands[delta] += self.said[begin : run[4]] + out[run[2] : run[3]].tobytes().decode()
+                begin = run[5]  # noqa: PLW2901
+            stands[delta] += self.said[begin:stop]
+        assert stands == left
         return left, overflow
 
     def entries(self) -> dict[int, list[int]]:

@@ -118,8 +118,8 @@ def test_every_cut_packet_is_refused() -> None:
 
 def test_another_version_is_refused_by_name() -> None:
     data = full().to_bytes()
-    with pytest.raises(ValueError, match="packet version 7, this program reads version 6"):
-        Packet.from_bytes(data[:4] + struct.pack("<H", 7) + data[6:])
+    with pytest.raises(ValueError, match="packet version 8, this program reads version 7"):
+        Packet.from_bytes(data[:4] + struct.pack("<H", 8) + data[6:])
     with pytest.raises(ValueError, match="must begin with b'MSPK'"):
         Packet.from_bytes(b"MSPX" + data[4:])
 
