@@ -242,6 +242,11 @@ class Judgement:
         ]
         return [(step, make) for step, wanted, make in asked if wanted]
 
+    @property
+    def readers(self) -> list[str]:
+        """The steps behind ``directory`` that keep state by its rows: all but ``audit``, which has a head."""
+        return ["gate", "features", *(step for step, _ in self.analyses), "policy", "release"]
+
     def directory(self, limits: Limits) -> Directory:
         """What gives out rows and tells of silence; `limits` are those of a stream.
 
@@ -256,7 +261,7 @@ class Judgement:
             tuple(sorted({round(each.after * 1e9) for each in self.waits if each.first == first}))
             for first in (True, False)
         )
-        return Directory(replace(limits, first=first, later=later))
+        return Directory(replace(limits, first=first, later=later), self.readers)
 
     def measuring(self) -> Dynamics:
         """What keeps the measures up that anything looks at.
@@ -370,7 +375,6 @@ class Judgement:
             self._hold,
             styles=styles + [int(Style.LABEL)] * rest,
             severities=[_SEVERITIES[e.severity] for e in self.entries] + [0] * rest,
-            detect=[code for code, e in enumerate(self.entries) if e.detect],
             key=self.mask_key,
             fail_open=self.fail_open,
         )

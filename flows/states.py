@@ -5,11 +5,12 @@ Strategy. Nothing here changes state that it reads, but for ``vacuum``; ``move``
 so that no run takes them any more. What is made is made under another name and takes its place when it is
 complete. What cannot be told for certain is refused: a slot that two directories hold, or none; a job that
 still runs; a directory whose slots were moved. A row is moved as it is, so the state of a slot is the same
-bytes in another place.
+bytes in another place; but the directory of a slot names the steps that it was made for, as they are called.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,9 +21,9 @@ import typer
 
 from flows import archives, stores
 from flows.cells import refuse_moved, retire
-from flows.stores import Address, State, StateError
+from flows.stores import Address, State, StateError, plain
 from flows.surveys import as_json, as_table, slot_number, surveyed
-from flows.versions import refuse_unknown
+from flows.versions import refuse_unknown, renamed
 
 __all__ = ["app"]
 
@@ -89,6 +90,9 @@ def migrate(
         names = _renamed(state, rename or [])
         entries = {Address(names[step], key): entry for (step, key), entry in state.entries.items()}
         others = refuse_unknown(entries)
+        if rename:
+            known = ((address, entry) for address, entry in entries.items() if address.step == "directory")
+            entries |= {address: pickle.dumps(renamed(plain(entry), names)) for address, entry in known}
         with stores.stand_in(to) as folder:
             stores.write(folder, replace(state, entries=entries, flow=flow or state.flow))
         typer.echo(f"{to}: {len(entries)} entries of {len(set(names.values()))} steps")

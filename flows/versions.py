@@ -24,14 +24,15 @@ from flows.entries import (
 )
 from flows.judgement import Judgement
 from flows.stores import Address, StateError, plain
+from operators.columns import framed, unframed
 from operators.directory import Limits
 from operators.features import Features
 from operators.slots import Stage
 
-__all__ = ["Version", "open_streams", "refuse_unknown", "version_of", "written"]
+__all__ = ["Version", "open_streams", "readers", "refuse_unknown", "renamed", "version_of", "written"]
 
 _DEPTH = 4  # frames within frames
-_COUNTED = 2  # the version of the directory's state that names its streams in the head
+_COUNTED = 3  # the version of the directory's state that names streams and steps in its head as ours does
 _REFUSED = 4  # the place of that word in what it says of a stream
 
 
@@ -64,6 +65,27 @@ def open_streams(state: Any) -> int | None:
         return sum(not stream[_REFUSED] for stream in head["streams"])
     except (KeyError, TypeError, IndexError):  # another program's step of that name
         return None
+
+
+def readers(state: Any) -> list[str]:
+    """The steps that the state of the step ``directory`` was made for; none if it is of another version."""
+    head = _head(state) if isinstance(state, bytes) else {}
+    return list(head.get("readers", ())) if head.get("version") == _COUNTED else []
+
+
+def renamed(state: bytes, names: Mapping[str, str]) -> bytes:
+    """The state of the step ``directory``, made for steps of other `names` (new by old).
+
+    :raises StateError: If it is cut or damaged.
+    """
+    try:
+        head, *parts = unframed(state)
+    except ValueError as error:
+        msg = f"state of the step 'directory': {error}"
+        raise StateError(msg) from error
+    known = orjson.loads(head)
+    known["readers"] = sorted(names.get(step, step) for step in known["readers"])
+    return framed(orjson.dumps(known), *parts)
 
 
 def _head(state: bytes) -> dict[str, Any]:

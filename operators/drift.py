@@ -130,8 +130,8 @@ class Drift:
 
     State of a lane, with a reference of 32: 396 bytes for each change and those of its method, which are 112
     (``cusum``), 128 (``page_hinkley``), 2,528 (``adwin``), 952 (``bocpd``). Emits: with the sample that
-    decided. Cost of each change: 10 us a packet and 0.14 us a sample (``cusum``, ``page_hinkley``), 0.16
-    (``adwin``), 0.63 (``bocpd``).
+    decided. Cost of each change (``benches.bench_drift cost``): 8 us a packet of one sample; in large ones
+    0.13 us a sample (``cusum``, ``page_hinkley``), 0.15 (``adwin``), 0.62 (``bocpd``).
 
     :param changes: What is watched for changes.
     :param waits: What silences are told.

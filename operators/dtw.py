@@ -56,8 +56,8 @@ class Dtw:
     each normalised one 32 bytes, and 12 a value of the longest of each signal. Emits: with the sample that
     decided it, or with the lane's CLOSE; ``value`` is the distance as in :attr:`Pattern.within`. The first
     sample of a lane that is not finite gives a finding of kind ``error``; such samples are passed over.
-    Cost (``benches.bench_spring``): 6 us a packet with samples; per sample and value of the patterns of its
-    signal 0.6 to 0.7 ns in large libraries and 1.5 ns where patterns are few; per sample and normalised
+    Cost (``benches.bench_spring``): 4.5 us a packet of one sample; per sample and value of the patterns of
+    its signal 0.6 to 0.7 ns in large libraries and 1.5 ns where patterns are few; per sample and normalised
     pattern of 128 0.5 us of a walk and 1 us of noise, and more with the radius where no window is ruled out.
     A shape that comes builds the tables anew and moves the state of open lanes. Raises: nothing on any
     packet; a shape that cannot be looked for is logged.

@@ -4,7 +4,9 @@ Strategy. A lane is read in several ways at once: as it stands and as letters al
 so is what base64, hex and escapes hide in it (`kernels.decoding`). `kernels.match` walks every rule over the
 readings it belongs to, as the text arrives. What could still become a match is exactly what is held
 undecided: everything before it is vetted, and the watermark says so. The gate decides nothing else. Whether
-a match is masked, blocks the stream or only warns is the policy's affair.
+a match is masked, blocks the stream or only warns is the policy's affair. But each says how far the text may
+leave all the same (``upto``): to where it begins, or where it reaches back into what was vetted before the
+character that decided it, to there, wherever packets and deltas end.
 
 A rule may have more to say than an automaton can: that is asked of `operators.evidence`, behind a match only.
 The dialect of the expressions is that of ``operators.automaton``. Matches are leftmost, then longest, per
@@ -39,11 +41,7 @@ from operators.recent import Recent
 
 __all__ = ["Gate"]
 
-_THREADS, _SOME, _FEW = (
-    64,
-    24,
-    10,
-)  # of a walker over the text itself; over what is decoded; if it only detects
+_THREADS, _SOME, _FEW = 64, 24, 10  # a walker's: over the text itself; over what is decoded; to detect only
 _ENTRIES = 8
 _ROOM = 1024  # matches taken from the kernel at once, beside those that one symbol can bring
 _HOLD = MAX_HOLD + 128  # characters that a lane holds back at most: what a rule may, and unseen ones within
@@ -67,7 +65,9 @@ def _walkers(bank_at: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.column_stack([table, threads[:-1], threads[1:], entries[:-1], entries[1:]]).astype(np.int32)
 
 
-_WALKED = ("stuck", "vetted", "previous", "ended", "loose", "live", "entered", "state", "start", "entry")
+_WALKED = (
+    "stuck", "vetted", "previous", "ended", "loose", "again", "live", "entered", "state", "start", "entry",
+)  # fmt: skip
 
 
 class _Memories(threading.local):
@@ -132,15 +132,15 @@ class Gate:
         threads, entries = (int(self._walkers[:, end].max(initial=0)) for end in (4, 6))
         asks = (_THREADS + 1) * accepts + 1
         self._asked, self._answers = np.empty((asks, 5), np.int32), np.empty(asks, np.uint8)
-        self._events = np.empty((asks, 4), np.int64)
-        self._found = np.empty((2 * asks + entries + 2 + _ROOM, 7), np.int32)
+        self._events = np.empty((asks, 5), np.int64)
+        self._found = np.empty((2 * asks + entries + 2 + _ROOM, 8), np.int32)
         self._spans = np.empty((_CHARS, 4), np.int32)
         self._state = Columns(
-            1,
+            2,
             reads=(self._memories.sum, self._walkers, reading.LAYERS),
             stuck=(np.uint8, ()), vetted=(np.int32, ()),
             previous=(np.uint8, walkers), ended=(np.int32, walkers), loose=(np.int32, walkers),
-            live=(np.int16, walkers), entered=(np.int16, walkers),
+            again=(np.int32, walkers), live=(np.int16, walkers), entered=(np.int16, walkers),
             state=(np.int32, (threads,)), start=(np.int32, (threads,)), entry=(np.int32, (entries, 4)),
             told=(np.int32, (_ENTRIES, 3)), tolds=(np.int32, ()), **recent.SPEC,
             position=(np.int32, ()),
@@ -235,17 +235,20 @@ class Gate:
         found = found[np.lexsort((found[:, 6], found[:, 2], found[:, 1], found[:, 4]))]
         fresh = [self._news(int(deltas["row"][each[0]]), *each[1:4]) for each in found.tolist()]
         found = found[fresh]
-        which, rules, begin, stop, place, more, walker = found.T
+        which, rules, begin, stop, place, more, walker, vetted = found.T
         table = np.zeros(len(found), FINDING)
         table["delta"], table["row"], table["kind"] = which, deltas["row"][which], Reach.RULE
         table["code"], table["value"], table["more"] = self._codes[rules], 1.0, more
-        table["begin"], table["stop"], table["upto"] = begin, stop, marks[place]
+        table["begin"], table["stop"] = begin, stop
         spoken = deltas["kind"][which] == _TEXT
         table["decided"] = deltas["begin"][which] + np.where(spoken, place - char_at[which] + 1, 0)
         for each in np.flatnonzero((self._walkers[walker, 0] == _PLAIN) & (rules >= 0)):
             if not more[each]:
                 match = (int(field[each]) for field in (which, rules, begin, stop))
                 table["begin"][each], table["stop"][each] = self._evidence.part(past, *match)
+        first, waits = place == char_at[which], (self._walkers[walker, 2] > 0) | (rules < 0)
+        before, now = np.where(first, vetted, marks[place - 1]), marks[place]  # of the lane alone
+        table["upto"] = np.where(waits, np.maximum(before, np.minimum(now, table["begin"])), now)
         return table
 
     def _news(self, row: int, rule: int, begin: int, stop: int) -> bool:

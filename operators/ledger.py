@@ -78,7 +78,7 @@ class Ledger:
     def load(self, state: bytes) -> None:
         """Take over what :meth:`dump` gave.
 
-        :raises ValueError: If it is of another version.
+        :raises ValueError: If it is of another version, cut or damaged.
         """
         head, pool, free = unframed(state)
         version = orjson.loads(head)["version"]

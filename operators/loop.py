@@ -308,8 +308,7 @@ def _cut(delta: Table, text: NDArray[np.uint8]) -> Iterator[Table]:
             stop += 1
         piece = delta.copy()
         piece["start"], piece["end"], piece["begin"] = start, stop, begin
-        piece.flags.writeable = False
-        yield piece
+        yield frozen(piece)
         begin += int(np.count_nonzero(text[start:stop] & 0xC0 != 0x80))
         start = stop
 

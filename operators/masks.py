@@ -20,12 +20,15 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
+from operators.columns import framed, unframed
 from operators.packet import Table, column, empty, joined
 
 __all__ = ["MaskColumns", "Masks", "Style"]
 
+_VERSION = 1
 _MASK = np.dtype(
     [("row", "<i4"), ("begin", "<i8"), ("stop", "<i8"), ("code", "<i4"), ("more", "u1"), ("digest", "S12")]
 )
@@ -147,11 +150,19 @@ class Masks:
 
     def dump(self) -> bytes:
         """All masks."""
-        return self._table.tobytes()
+        return framed(orjson.dumps({"version": _VERSION}), self._table.tobytes())
 
     def load(self, state: bytes) -> None:
-        """Take over what :meth:`dump` gave."""
-        self._table = np.frombuffer(state, _MASK).copy()
+        """Take over what :meth:`dump` gave.
+
+        :raises ValueError: If it is of another version, cut or damaged.
+        """
+        head, table = unframed(state)
+        version = orjson.loads(head)["version"]
+        if version != _VERSION:
+            msg = f"state of masks of version {version}, this program reads version {_VERSION}"
+            raise ValueError(msg)
+        self._table = np.frombuffer(table, _MASK).copy()
 
 
 def _encoded(labels: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]:

@@ -77,7 +77,8 @@ class Kind(IntEnum):
     NOTE = 2
     """A fact about a lane that is not text of it (a tool's name and id, a citation): a JSON object."""
     CLOSE = 3
-    """A lane ends. Never sent by a source: the directory closes each lane of a stream that ends."""
+    """A lane ends: what it said is decided to its end. A source may say so where it knows that nothing more
+    comes; the directory closes what is open of a stream that ends."""
     USAGE = 4
     """Token counts: a JSON object with some of ``input output reasoning cached`` (ints)."""
     ERROR = 5
@@ -309,7 +310,7 @@ FINDING = np.dtype(
         ("begin", "<i8"),
         ("stop", "<i8"),
         ("decided", "<i8"),  # characters of the lane that had been read when it was decided
-        ("upto", "<i8"),  # the lane's watermark at that very character; 0 but for rules
+        ("upto", "<i8"),  # characters of the lane that may leave whatever is done about it; 0 but for rules
         ("more", "u1"),  # 1: decided while it was still growing; what follows is another finding
         ("seq", "<i8"),  # from release
         ("confidence", "<f8"),  # that it is what it says, 0 to 1; 0: not told

@@ -5,6 +5,8 @@ mask in place of each match the policy redacts (``operators.masks``). A verdict 
 once: of the lane it speaks of, the text before the match that was decided when the match was found still
 leaves, then nothing of the stream, ever. What was decided at the same character or before it is reported,
 what a longer delta carried behind it is not, so that the cutting of the text cannot be seen in the result.
+Nor can it where a match reaches back into what had been decided before it was found: that may have left, so
+it leaves, whether it came in the same packet or not, and is counted as leaked (a finding's ``upto``).
 
 Matches that overlap are covered as one stretch, named by the most severe of those that overlap its first
 match. That is known when the watermark has passed the end of the first match, so the mask waits for
@@ -28,7 +30,7 @@ about 0.2 us a delta. Raises: :class:`RuntimeError` if the gate held back more t
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import orjson
@@ -83,9 +85,6 @@ class Release:
 
     :arg severities: How severe a match of each code is, higher is worse; all alike if left out.
 
-    :arg detect: The codes of rules that hold nothing back: their matches may have left when they are
-        found, so what such a one blocks is blocked from the watermark on.
-
     :arg key: Of hashes, where a style needs one.
 
     :arg fail_open: Let the text of packets that could not be processed leave unvetted.
@@ -99,7 +98,6 @@ class Release:
         *,
         styles: Sequence[int] = (),
         severities: Sequence[int] = (),
-        detect: Collection[int] = (),
         key: bytes = b"",
         fail_open: bool = False,
     ) -> None:
@@ -107,7 +105,7 @@ class Release:
             labels, styles or [Style.LABEL] * len(labels), severities or [0] * len(labels), key
         )
         self._starred = self._masks.starred
-        self._detect, self._fail_open = frozenset(detect), fail_open
+        self._fail_open = fail_open
         room = 2 * hold
         self._lanes = Columns(
             2,
@@ -275,8 +273,8 @@ class Release:
         leave. Marks the streams.
 
         A rule's match is exact to the character, and where several end a stream with one delta, none
-        of their matches may leave. What an analysis or a threshold blocks is blocked from the end of
-        the delta that decided it.
+        of their matches may leave, but for what had been decided before. What an analysis or a threshold
+        blocks is blocked from the end of the delta that decided it.
         """
         verdicts, last = packet.verdicts, self._streams["last"]
         if not len(verdicts):
@@ -297,13 +295,11 @@ class Release:
                 finding = packet.findings[verdict["finding"]]
                 if finding["kind"] == Reach.RULE:
                     upto = min(upto, int(finding["upto"]))
-                    if int(finding["code"]) not in self._detect:
-                        upto = min(upto, int(finding["begin"]))
             blocks.append((delta, decided, upto))
         return blocks
 
     def _cover(self, packet: Packet) -> None:
-        """Make masks of what is redacted."""
+        """Make masks of what is redacted, from what may have left on."""
         verdicts, lanes = packet.verdicts, self._lanes
         if not len(verdicts):
             return
@@ -321,7 +317,9 @@ class Release:
             at = int(lanes["position"][row])
             return texts[row][max(begin - at, 0) : max(stop - at, 0)]
 
-        self._masks.add(packet.findings[verdicts["finding"]], said)
+        redacted = packet.findings[verdicts["finding"]]
+        redacted["begin"] = np.maximum(redacted["begin"], redacted["upto"])
+        self._masks.add(redacted[redacted["begin"] < redacted["stop"]], said)
 
     def _enter(self, packet: Packet, live: NDArray[np.bool_], before: NDArray[np.int64]) -> None:
         """Enter the matches of rules into the ledger, with what of them had left when they were decided."""
@@ -332,7 +330,9 @@ class Release:
         acted = verdicts[np.isin(verdicts["action"], (_REDACT, _BLOCK)) & (verdicts["finding"] >= 0)]
         for verdict in acted[acted["row"] >= 0]:  # a stream may be silent before it has a lane
             finding, row = findings[verdict["finding"]], verdict["row"]
-            past = self._lanes["position"][row] if verdict["action"] == _BLOCK else before[verdict["delta"]]
+            past = max(before[verdict["delta"]], finding["upto"])
+            if verdict["action"] == _BLOCK:
+                past = self._lanes["position"][row]
             leaked[verdict["finding"]] = max(min(past, finding["stop"]) - finding["begin"], 0)
         which = np.flatnonzero(live[: len(findings)] & (findings["kind"] == Reach.RULE))
         self._ledger.make_room(len(which))

@@ -23,7 +23,8 @@ class Words:
 
     A word stands with the delta in which it was complete: that of the character behind it, that of its 64th
     character, or the lane's CLOSE. No cutting into deltas or packets changes it. State: 40 bytes per lane.
-    Cost: 6.5 us a packet, 4 ns a byte of English and 10 ns a delta. Raises: nothing on any packet.
+    Cost (``benches.bench_lcs``, packets of 256 deltas): 4 ns a byte of English and 30 ns a delta. Raises:
+    nothing on any packet.
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import re
 import string
 from dataclasses import dataclass
 
-_ENDED = -1
+_ENDED, _AGAIN = -1, -2
 _BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 _GAP = " :-,\\%&#;xX"
 _SHORT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"} | {char: char for char in "\"'/\\"}
@@ -304,6 +304,8 @@ class Escapes(Layer):
             if meant is not None:
                 kind, code = meant
                 begin = self.open[0].begin
+                if self.ring and not self.left:
+                    self.say(Char(_AGAIN, self.ring[0].begin, self.ring[-1].stop))
                 for each in self.ring:
                     self.character(each)
                 self.ring, self.open = [], []

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _UNSEEN, _BARE = 64, 256
+_AGAIN, _REPEAT = -2, 0xFFFE
 
 Char = tuple[int, int, int, int]
 """Code point (negative: nothing goes on across it), begin, stop, place."""
@@ -56,6 +57,12 @@ def read(chars: Iterable[Char], forms: Forms) -> tuple[list[Char], list[Char]]:
     letters: list[Char] = []
     between, unseen, bare = _Letters(), 0, 0
     for code, begin, stop, place in chars:
+        if code == _AGAIN:
+            between, unseen, bare = _Letters(), 0, 0
+            between.last = "break"
+            for form in (plain, letters):
+                form.append((_REPEAT, begin, stop, place))
+            continue
         for piece in forms.spelt.get(code, [code]):
             symbol = 1 if piece < 0 else forms.plain.get(piece, 3)
             letter = 1 if piece < 0 else forms.letters.get(piece, 2)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
 from operators.automaton import Rule, compiled
+from operators.columns import framed, unframed
 from operators.directory import Directory
 from operators.gate import Gate
 from operators.packet import Action, Delta, Finish, Kind, Lane, Packet, pack
@@ -93,6 +95,12 @@ def guard(rules: Sequence[Rule], actions: Sequence[int]) -> Make:
         return [Directory(), gate, policy, Release([*labels, ""], gate.hold)]
 
     return make
+
+
+def of_version(dump: bytes, version: int) -> bytes:
+    """A dump of several parts that says that it is of another version, and is not damaged."""
+    head, *parts = unframed(dump)
+    return framed(orjson.dumps(orjson.loads(head) | {"version": version}), *parts)
 
 
 def lane_of(packet: Packet, delta: int) -> Lane:

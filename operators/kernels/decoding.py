@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from operators.kernels._jit import inner, kernel
 
-__all__ = ["ENDED", "ROOM", "SLOTS", "decode"]
+__all__ = ["AGAIN", "ENDED", "ROOM", "SLOTS", "decode"]
 
 ROOM = 2048
 """Characters that a delta may bring beyond 8 for each of its bytes: what the decoders had buffered."""
@@ -62,6 +62,10 @@ _ONE = _wide(1)
 
 ENDED = _wide(-1)
 """In place of a code point: the run has ended, and nothing goes on across it."""
+
+AGAIN = _wide(-2)
+"""In place of a code point: escaped text begins, and what follows up to where this stops stands before its
+first escape. The layer's parent has said that already."""
 
 
 def _digits_of() -> NDArray[np.uint8]:
@@ -467,7 +471,12 @@ def _escapes(
         mode = cell & 63
         hold = 0
         if mode >= _MEANT:
-            out = _flush(s, chars, out, _wide(s[_KEPT]) - s[_HELD], place)
+            kept, again = _wide(s[_KEPT]) - s[_HELD], out
+            if left == 0 and kept:
+                out = _put(chars, out, AGAIN, _wide(s[_OLDEST]), _wide(s[_OLDEST]), place)
+            out = _flush(s, chars, out, kept, place)
+            if left == 0 and kept:
+                chars[again, 2] = chars[out - 1, 2]
             out = _speak(s, chars, out, mode - 64, value, _wide(s[_BEGAN]), stop, place)
             out = max(out, ~out)
             mode, left = 0, _CALM
@@ -538,10 +547,10 @@ def decode(
     char_at : int32[n]
         Place in `marks` of each delta's first character; a CLOSE has one place.
     chars : int32[m, 4]
-        Written: code point, or ENDED where nothing goes on; the characters of the lane's text that carry it,
-        begin and stop; the place in `marks` of the character with which it became known, ascending within
-        a delta and layer. The last rows are scratch. m must be at least 8 for each byte of the longest
-        delta, and ROOM.
+        Written: code point, ENDED where nothing goes on, or AGAIN; the characters of the lane's text that
+        carry it, begin and stop; the place in `marks` of the character with which it became known, ascending
+        within a delta and layer. The last rows are scratch. m must be at least 8 for each byte of the
+        longest delta, and ROOM.
     spans : int32[k, 4]
         Written: delta, layer, and the rows of `chars`, from and to, that are what the delta brings to the
         layer, for each that brings any, in order; at a CLOSE, behind them, delta and -1. k must be at least

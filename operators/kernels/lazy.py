@@ -31,7 +31,7 @@ _COUNT, _BANK, _LATER_THAN, _STATES = range(4)  # of a set
 _REACHED, _LEAST_HOLD = _STATES + _MOST, _STATES + _MOST + 1
 _BASE, _OTHER, _FLAGS, _HOLD = range(4)  # of a state
 _NOW, _LATER, _FINAL = 1, 2, 8
-_BREAK, _EDGE = 1, 2
+_BREAK, _EDGE, _REPEAT = 1, 2, 0xFFFE
 _ALONE = -1  # a way that the threads must take one by one
 _Int = int | np.signedinteger[Any]
 _wide: Any = np.int64
@@ -112,8 +112,10 @@ def _learnt(
 ) -> Any:  # fmt: skip
     """The way from set `here` with `symbol`, as :func:`memory` describes ways; `_ALONE` if the threads must
     take it one by one: something is told at once, too many threads or groups, a state that holds less than
-    `_SOON`. The set it leads to is kept if it is new.
+    `_SOON`; or the matcher must know of the symbol. The set it leads to is kept if it is new.
     """
+    if symbol == _REPEAT:
+        return _wide(_ALONE)
     new = used[0] + 1
     count, free = _wide(sets[here, _COUNT]), 1 - (sets[here, _BANK] & 1)
     fresh = _wide(0)

@@ -20,6 +20,10 @@ A thread that grows older than its state may hold back slides along behind the r
 entry it leaves behind is decided as it stands (*open*), before a character of it can leave, and what
 the thread accepts from there on is a further entry that begins where the open one stopped.
 
+Escaped text is walked from some way before its first escape, where nobody knows what began earlier. What ends
+before the escape has been told by the walkers of the text as it stands, who do; it is walked, but not told
+again, and gives way to what begins within it and goes on.
+
 Where a rule's match must be checked outside (a checksum, words before it), the kernel stops before
 the symbol that would accept it, and is called again with the answers: nothing has been changed by then.
 """
@@ -36,7 +40,7 @@ from operators.kernels.lazy import stride
 
 __all__ = ["advance"]
 
-_BREAK, _EDGE = 1, 2
+_BREAK, _EDGE, _REPEAT = 1, 2, 0xFFFE
 _NOW, _LATER, _FINAL = 1, 2, 8
 _RULE, _BEGIN, _STOP, _STATUS = range(4)  # of an entry
 _BASE, _OTHER, _FLAGS, _HOLD = range(4)  # of a state
@@ -45,7 +49,7 @@ _NO, _YES, _NEVER = 0, 1, 2  # answers
 _ONCE = 2  # checked: the answer is one for all ends of a begin
 _NOWHERE = 2**31 - 1
 _MARGIN = 64  # below `limit`, as far as a thread of an open rule is let grow by what is no symbol
-_BUILT_ON = 0xE413C591
+_BUILT_ON = 0xBCF4F4B3
 """CRC-32 of lazy.py, so that this file changes with that one, and numba takes no old machine code from its
 cache (``tests/kernels/test_lazy.py`` tells the number)."""
 
@@ -60,9 +64,11 @@ def _tell(
     stop: np.int64,
     more: np.int64,
 ) -> np.int64:
-    """Write one match; the number of matches with it."""
+    """Write one match, but for one that another walker has told; the number of matches with it."""
+    if rule >= 0 and stop <= where[3]:
+        return m
     found[m, 0], found[m, 1], found[m, 2], found[m, 3] = where[0], rule, begin, stop
-    found[m, 4], found[m, 5], found[m, 6] = where[1], more, where[2]
+    found[m, 4], found[m, 5], found[m, 6], found[m, 7] = where[1], more, where[2], where[4]
     return m + 1
 
 
@@ -80,13 +86,18 @@ def _span(entries: NDArray[np.int32], e: np.int64) -> tuple[np.int64, np.int64, 
 
 
 @inner
-def _taken(rule: np.int64, begin: np.int64, entries: NDArray[np.int32], n: np.int64) -> bool:
-    """Whether a match of the rule that begins there overlaps one that was closed, or one further left."""
+def _taken(
+    rule: np.int64, begin: np.int64, stop: np.int64, entries: NDArray[np.int32], n: np.int64, again: np.int64
+) -> bool:
+    """Whether a match of the rule overlaps one that was closed, or one further left; what ends up to `again`
+    counts against its like alone.
+    """
     for e in range(n):
         older = entries[e, _STATUS] == _CLOSED or (
             entries[e, _STATUS] == _PENDING and entries[e, _BEGIN] < begin
         )
-        if older and entries[e, _RULE] == rule and begin < entries[e, _STOP]:
+        gives_way = entries[e, _STOP] <= again < stop and entries[e, _BEGIN] < begin
+        if older and not gives_way and entries[e, _RULE] == rule and begin < entries[e, _STOP]:
             return True
     return False
 
@@ -111,10 +122,14 @@ def _accept(
         if ours and entries[e, _BEGIN] < begin <= entries[e, _STOP]:
             entries[e, _STOP] = max(stop, np.int64(entries[e, _STOP]))
             return m, n
-    if _taken(rule, begin, entries, n):
+    if _taken(rule, begin, stop, entries, n, where[3]):
         return m, n
     for e in range(n):
-        if entries[e, _RULE] == rule and entries[e, _STATUS] == _OPEN and begin <= entries[e, _STOP]:
+        ours = entries[e, _RULE] == rule and entries[e, _STATUS] == _OPEN
+        if ours and begin <= entries[e, _STOP] <= where[3] < stop:  # it was not told: it is told with this
+            begin, late = min(begin, np.int64(entries[e, _BEGIN])), np.int64(0)
+            entries[e, _STATUS] = _PENDING
+        elif ours and begin <= entries[e, _STOP]:
             begin, late = np.int64(entries[e, _STOP]), np.int64(0)  # a further part of that
     if begin >= stop:
         return m, n
@@ -225,25 +240,26 @@ def advance(
     lanes : tuple, modified
         ``stuck uint8[lanes]``, ``vetted int32[lanes]``, and per walker ``previous uint8[lanes, w]``,
         ``ended int32[lanes, w]`` (where the last symbol stopped), ``loose int32[lanes, w]`` (characters that
-        were no symbol of their own since threads are alive), ``live int16[lanes, w]`` (threads),
-        ``entered int16[lanes, w]`` (entries), and of all walkers ``state int32[lanes, threads]``,
-        ``start int32[lanes, threads]``, ``entry int32[lanes, entries, 4]`` (rule, begin, stop, status).
+        were no symbol of their own since threads are alive), ``again int32[lanes, w]`` (where the text ends
+        that the parent of its layer has said), ``live int16[lanes, w]`` (threads), ``entered int16[lanes,
+        w]`` (entries), and of all walkers ``state int32[lanes, threads]``, ``start int32[lanes, threads]``,
+        ``entry int32[lanes, entries, 4]`` (rule, begin, stop, status).
     marks : int32[places], modified
         Watermarks as far as the readings hold back; on return, the lane's after each character.
     upto, leads : int32[n]
         Written: the lane's watermark after each text and close, else -1; and the lowest rule of those
         that hold back what follows it, or -1.
-    found : int32[m, 7]
+    found : int32[m, 8]
         Written: delta, rule, begin, stop, place in `marks` at which it was decided, 1 if it was still
-        growing, walker. Rule -1: more threads than there is room for, or more text than `limit`; the
-        lane stays undecided from there on.
+        growing, walker, the lane's watermark before the delta. Rule -1: more threads than there is room for,
+        or more text than `limit`; the lane stays undecided from there on.
     asked : int32[a, 5]
         Written: delta, walker, rule, begin and stop of the matches to check. a is at least the threads
         of a walker, and one, times the most rules that one state accepts, and m more than 2 a + e + 2.
     answers : uint8[a]
         The answers to what was asked last: 0 no, 1 yes, 2 no, whatever the stop. Where ``checked`` is 2 a
         yes goes for all stops.
-    events : int64[a, 4]
+    events : int64[a, 5]
         Scratch.
     progress : int64[6], modified
         Delta and end of deltas; within the delta, walker and symbol (counted from 1; 0: its first) to go
@@ -264,7 +280,7 @@ def advance(
     walkers, word, opening_at, opening, about, moves = tables[:6]
     now_at, now, later_at, later, lead, edge, checked, eager = tables[6:]
     sets, heads, ways, far, origins, begins, used = memory
-    stuck, vetted, previous, ended, loose, live, entered, states, begun, entry = lanes
+    stuck, vetted, previous, ended, loose, again, live, entered, states, begun, entry = lanes
     most = np.int64(limit - _MARGIN)
     room = found.shape[0] - 2 * asked.shape[0] - entry.shape[1] - 2
     where = events[events.shape[0] - 1]
@@ -298,6 +314,7 @@ def advance(
             for t in range(count):
                 low = min(low, start[t])
                 reached |= about[state[t], _FLAGS]
+            where[3], where[4] = again[row, w], vetted[row]
             over = False
             k = ours
             j = place
@@ -321,6 +338,8 @@ def advance(
                 symbol, at, stop = np.int64(_BREAK), np.int64(behind - 1), last_stop
                 if k < past:
                     symbol, at = np.int64(symbols[k, 0]), np.int64(symbols[k, 3])
+                if symbol == _REPEAT:
+                    symbol, where[3] = np.int64(_BREAK), symbols[k, 2]
                 where[1] = at
                 if holds:
                     for c in range(j, at):
@@ -357,13 +376,17 @@ def advance(
                                 events[heard, 0], events[heard, 1], events[heard, 2] = rule, begin, stop
                                 events[heard, 3] = late
                                 heard += 1
-                            elif not refused and not progress[4] and not _taken(rule, begin, entries, n):
+                            elif (
+                                not refused
+                                and not progress[4]
+                                and not _taken(rule, begin, stop, entries, n, where[3])
+                            ):
                                 asked[asks, 0], asked[asks, 1], asked[asks, 2] = i, w, rule
                                 asked[asks, 3], asked[asks, 4] = begin, stop
                                 asks += 1
                     if asks or m > room:
                         live[row, w], entered[row, w], previous[row, w] = count, n, before
-                        loose[row, w], ended[row, w] = loosely, last_stop
+                        loose[row, w], ended[row, w], again[row, w] = loosely, last_stop, where[3]
                         progress[2], progress[3], progress[4] = w, k + 1, 0
                         return m, asks
                 progress[4] = 0
@@ -462,7 +485,7 @@ def advance(
                     break
                 k += 1
             live[row, w], entered[row, w], previous[row, w] = count, n, before
-            loose[row, w], ended[row, w] = loosely, last_stop
+            loose[row, w], ended[row, w], again[row, w] = loosely, last_stop, where[3]
             if holds and not over:
                 for c in range(j, behind):
                     marks[c] = min(marks[c], low)
@@ -478,7 +501,7 @@ def advance(
             if (
                 lengths[i] + c - place - mark >= limit
             ):  # only what is stuffed with unseen characters is so long
-                where[0], where[1] = i, c
+                where[0], where[1], where[4] = i, c, vetted[row]
                 m = _tell(found, m, where, np.int64(-1), np.int64(mark), np.int64(mark), np.int64(0))
                 undecided, frozen = True, c + 1
                 break

@@ -9,6 +9,9 @@ processor cannot foresee where words end.
 A matcher waits for the next symbol with what it holds back, and a text may go on for ever without one.
 So a break is read into it: in both forms with every `UNSEEN` characters in a row that are not seen, in
 letters with every `BARE` in a row that are none.
+
+Where a decoder says what stands before the first escape once more, the matcher must know how far that goes: a
+symbol of its own, a break as well, tells it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 
 from operators.kernels._jit import inner, kernel
 
-__all__ = ["BARE", "BREAK", "EDGE", "SPELT", "UNSEEN", "read"]
+__all__ = ["BARE", "BREAK", "EDGE", "REPEAT", "SPELT", "UNSEEN", "read"]
 
 UNSEEN = 64
 """Characters in a row that are not seen, before a break is read in both forms."""
@@ -28,8 +31,9 @@ UNSEEN = 64
 BARE = 256
 """Characters in a row that are no letters, seen or not, before a break is read in the form letters."""
 
-BREAK, EDGE, SPELT = 1, 2, 0xFFFF
-"""Symbols: nothing matches across it; between words; several characters. 0 is not seen."""
+BREAK, EDGE, REPEAT, SPELT = 1, 2, 0xFFFE, 0xFFFF
+"""Symbols: nothing matches across it; between words; a break, and what follows up to its stop has been said
+by the layer's parent; several characters. 0 is not seen."""
 
 _WHITE = np.array([code for code in range(0x3001) if chr(code).isspace()])
 _FULL = np.array([0x3002, 0xFF01, 0xFF1F, 0xFF61])
@@ -38,7 +42,8 @@ _FULL = np.array([0x3002, 0xFF01, 0xFF1F, 0xFF61])
 _wide: Any = np.int64
 """Numbers are widened where they are read, so that every function is compiled for one type of them."""
 
-_BREAK = _wide(BREAK)
+_AGAIN = -2  # of `kernels.decoding`
+_BREAK, _BEHIND_BREAK, _NONE = _wide(BREAK), _wide(2), _wide(0)
 
 
 @inner
@@ -148,6 +153,11 @@ def read(
             plain = letter = _BREAK
             if code >= 0:
                 plain, letter = _wide(plain_of[code]), _wide(letter_of[code])
+            elif code == _AGAIN:
+                p = _put(symbols, p, REPEAT, begin, stop, place)
+                q = _put(symbols, q, REPEAT, begin, stop, place)
+                word, unseen, bare = _BEHIND_BREAK, _NONE, _NONE
+                continue
             worded = letter > EDGE
             if (plain > 0) & (plain < SPELT) & (worded | (code == 32)) & (word < 16) & (bare < BARE - 1):
                 apart = word & 3

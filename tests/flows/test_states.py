@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from flows import stores, versions
 from flows.states import app
+from flows.stores import Address
 from operators.directory import Directory, Limits
 from operators.packet import pack
 from operators.slots import slot_key
@@ -161,6 +162,31 @@ def test_a_step_that_is_renamed_takes_its_state_along(tmp_path: Path) -> None:
     assert "has no dot" in refused("migrate", directory, "--to", tmp_path / "d", "--flow", "a.b")
     assert "exists" in refused("migrate", directory, "--to", tmp_path / "b")
     assert not (tmp_path / "d").exists()
+
+
+def test_the_directory_of_a_slot_is_told_of_the_new_names_of_steps(tmp_path: Path) -> None:
+    directory = crashed(tmp_path / "a", tmp_path / "out")
+    stage = Directory(Limits(), ["count", "gate"])
+    stage.update(pack(3, say("a", "text"), now=0))
+    put(directory, "counting.directory", slot_key(3), 1, pickle.dumps(stage.dump()))
+    before = stores.read(directory).state.entries
+    done("migrate", directory, "--to", tmp_path / "b", "--rename", "count=tally")
+    after = stores.read(tmp_path / "b").state.entries
+    again = Directory(Limits(), ["tally", "gate"])
+    again.load(pickle.loads(after[Address("directory", slot_key(3))]))
+    assert again.update(pack(3, say("a", "text"), now=0)).deltas["row"].tolist() == [0]
+    others = [address for address in before if address.step != "directory"]
+    assert [before[each] for each in others] == [
+        after[each._replace(step="tally") if each.step == "count" else each] for each in others
+    ]
+    done("migrate", directory, "--to", tmp_path / "c", "--flow", "other")
+    assert stores.read(tmp_path / "c").state.entries == before
+    dump = bytearray(stage.dump())
+    dump[-1] ^= 1
+    put(directory, "counting.directory", slot_key(3), 1, pickle.dumps(bytes(dump)))
+    said = refused("migrate", directory, "--to", tmp_path / "d", "--rename", "count=tally")
+    assert "state of the step 'directory'" in said
+    assert "cut or damaged" in said
 
 
 def test_state_of_a_version_that_is_not_known_is_refused(tmp_path: Path) -> None:

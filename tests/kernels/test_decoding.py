@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.kernels.decoding import ENDED, ROOM, decode
+from operators.kernels.decoding import AGAIN, ENDED, ROOM, decode
 from operators.reading import LAYERS, NAMES, STATE
 from tests import naive_decoding as naive
 
@@ -29,10 +29,12 @@ class Heard:
     marks: list[int]
 
     def said(self, name: str) -> str:
-        return "".join("|" if code == ENDED else chr(code) for code, *_ in self.chars[NAMES.index(name)])
+        signs = {ENDED: "|", AGAIN: ""}
+        chars = self.chars[NAMES.index(name)]
+        return "".join(signs[code] if code in signs else chr(code) for code, *_ in chars)
 
     def spans(self, name: str) -> list[tuple[int, int]]:
-        return [(begin, stop) for code, begin, stop, _ in self.chars[NAMES.index(name)] if code != ENDED]
+        return [(begin, stop) for code, begin, stop, _ in self.chars[NAMES.index(name)] if code >= 0]
 
     def held(self) -> list[int]:
         return [place + 1 - mark for place, mark in enumerate(self.marks[:-1])]

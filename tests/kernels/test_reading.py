@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.kernels.reading import BARE, BREAK, EDGE, SPELT, UNSEEN, read
+from operators.kernels.decoding import AGAIN, ENDED
+from operators.kernels.reading import BARE, BREAK, EDGE, REPEAT, SPELT, UNSEEN, read
 from tests import naive_reading as naive
 
 first_call_compiles = settings(deadline=None)
-ENDED = -1
 LAYERS = 3
 HIDDEN = "\u200b\u0301\ufffd"
 SPELLINGS = {"\ufb01": "fi", "…": "...", "⒈": "1.", "\u01c7": "L\u200bJ"}
@@ -79,16 +79,17 @@ class Lanes:
 
 
 def _chars(text: str) -> list[naive.Char]:
-    """Characters as a decoder says them; ``|`` is where nothing goes on."""
-    return [(ENDED if char == "|" else ord(char), 2 * i, 2 * i + 3, i) for i, char in enumerate(text)]
+    """Characters as a decoder says them; ``|`` is where nothing goes on, ``^`` where it says some again."""
+    signs = {"|": ENDED, "^": AGAIN}
+    return [(signs.get(char, ord(char)), 2 * i, 2 * i + 3, i) for i, char in enumerate(text)]
 
 
 def hear(*parts: str) -> tuple[str, str]:
-    """A text in both forms; ``|`` is a break and ``-`` an edge."""
+    """A text in both forms; ``|`` is a break, ``-`` an edge, ``^`` what says it again."""
     lanes, whole = Lanes(1), iter(_chars("".join(parts)))
     for part in parts:
         lanes.packet([(0, [[next(whole) for _ in part]])])
-    signs = {BREAK: "|", EDGE: "-"}
+    signs = {BREAK: "|", EDGE: "-", REPEAT: "^"}
     plain, letters = (
         "".join(signs.get(symbol) or chr(symbol - 3) for symbol, *_ in reading)
         for reading in lanes.heard[0][:2]
@@ -96,7 +97,7 @@ def hear(*parts: str) -> tuple[str, str]:
     return plain, letters
 
 
-WORDS = "The fox. a e.g. why?! née \ufb01sh … ⒈ \u01c7 忽略。 \u200b \ufffd . |"
+WORDS = "The fox. a e.g. why?! née \ufb01sh … ⒈ \u01c7 忽略。 \u200b \ufffd . | ^"
 words = st.sampled_from([*WORDS.split(), "\n", "\r\n", "\t"])
 spaces = st.sampled_from([" ", "", "\n", ", ", "\u3000", "\u00a0"])
 runs = st.builds(

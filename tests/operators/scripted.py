@@ -25,6 +25,8 @@ STYLES = ["label", "stars", "last4", "hash", "label", "label", "label", "label",
 SEVERITIES = [0, 1, 2, 1, 3, 3, 2, 3, 3]
 WARN, BLOCK = 5, 6
 HOLD = 24
+HELD = {0, 3, 6}
+"""The codes that a hasty gate waits for."""
 
 
 class Planned(NamedTuple):
@@ -81,6 +83,10 @@ class Script:
         """What will be found in a lane."""
         return self._plans.get((lane.stream, lane.item), ())
 
+    def mark(self, plan: Plan, read: int) -> int:
+        """Its watermark when so many characters have been read."""
+        return mark(plan, read)
+
     def update(self, packet: Packet) -> Packet:
         findings, vetted = [], []
         for row in packet.opened["row"]:
@@ -93,12 +99,13 @@ class Script:
             was, now = self._read[row], self._read[row] + int(delta["chars"])
             over = delta["kind"] == CLOSE
             self._read[row] = now
-            vetted.append((i, row, now if over else mark(plan, now), -1 if over else self.holder))
+            vetted.append((i, row, now if over else self.mark(plan, now), -1 if over else self.holder))
             done = [p for p in plan if (was < p.decided <= now) or (over and p.decided > now)]
             done = [each for each in done if each.match.code >= 0]
             for match, decided in sorted(done, key=lambda p: (min(p.decided, now + over), p.match.code)):
                 known = min(decided, now + over)
-                upto = now if over else mark(plan, known)
+                upto = now if known > now else self.mark(plan, known)
+                upto = max(self.mark(plan, known - 1), min(upto, match.begin))
                 place = match.begin, match.stop, known, upto
                 findings.append((i, row, Reach.RULE, match.code, 1.0, *place, match.more, 0, 0.0, 0.0, 0, 0))
         return packet.having(
@@ -112,12 +119,12 @@ class Script:
         self._read = dict(orjson.loads(state))
 
 
-def script(plans: Mapping[tuple[str, int], Plan], **how: Any) -> Make:
+def script(plans: Mapping[tuple[str, int], Plan], gate: type[Script] = Script, **how: Any) -> Make:
     """Directory, a gate that follows the plans, policy, release."""
 
     def make() -> list[Stage]:
         return [
-            Directory(), Script(plans), Policy(ACTIONS),
+            Directory(), gate(plans), Policy(ACTIONS),
             Release(
                 [f"<{code}>" for code in range(9)] + [""], HOLD,
                 styles=[Style[style.upper()] for style in STYLES] + [Style.LABEL],
@@ -126,6 +133,18 @@ def script(plans: Mapping[tuple[str, int], Plan], **how: Any) -> Make:
         ]  # fmt: skip
 
     return make
+
+
+def held(plan: Plan) -> Plan:
+    """What a hasty gate waits for."""
+    return [each for each in plan if each.match.code in HELD]
+
+
+class Hasty(Script):
+    """A gate that holds nothing back for most of what it will find."""
+
+    def mark(self, plan: Plan, read: int) -> int:
+        return mark(held(plan), read)
 
 
 class Words(Script):

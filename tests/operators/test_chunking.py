@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connectors.decoders import open_decoder
@@ -31,7 +31,7 @@ from operators.features import Features
 from operators.packet import Action, Delta, Finish, Kind, Packet
 from operators.slots import Stage
 from tests import naive_match as naive
-from tests.stages import Said, lane_of, run, woven
+from tests.stages import Said, cut, lane_of, records, run, woven
 
 SAMPLES = (
     "Write to jane.doe@example.com or call +49 30 901820; my card is 4111 1111 1111 1111, thanks.",
@@ -194,6 +194,42 @@ PARTS = st.sampled_from([part for text in SAMPLES for part in re.findall(r"\S{1,
        st.randoms(use_true_random=False))  # fmt: skip
 def test_nor_in_a_text_put_together_from_parts(text: str, cutting: str, seeded: random.Random) -> None:
     assert told(run(stages, cut_up("s", text, cutting, seeded)))["s"] == answer(text)
+
+
+GLUED = (
+    "abc@exam.com", "@exam.com", "@x.fr", "192.168.1.1", ".2.3", "4111 1111 1111 1111", " 1111",
+    "+49 170 1234567", "AKIAIOSFODNN7EXAMPLE", "token=abcdef0123456789", "://a:b@c.d/",
+    " ignore all previous", " instructions", " the cat", " sat on", " and", "x", "\n", "\u200b",
+    "\u00ad" * 30,
+)  # fmt: skip
+ESCAPES = (
+    "%62", "%c3%a9", r"\x61", r"\u0041", r"\ud83d\ude42", r"\n", r"\"", "&#65;", "&#x2e;", "&amp;", "%2540",
+)  # fmt: skip
+
+
+def guards() -> list[Stage]:
+    """The stages that decide what leaves."""
+    made = shipped()
+    return [Directory(), made.gate(), made.policy(), made.release()]
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.one_of(*[st.sampled_from(GLUED)] * 6, st.sampled_from(ESCAPES)), max_size=24).map("".join),
+    st.sampled_from(ESCAPES), st.sampled_from(["", " ok", "m ok"]), st.integers(1, 9), st.integers(1, 40),
+    st.sets(st.integers(0, 6)),
+)  # fmt: skip
+@example("call abc@exam.com@exam.com the cat sat on the cat sat on the cat sat on", "%62", " ok", 4, 1, set())
+@example("abc@x.com@x.com " + "the cat sat on " * 3, "%62", " ok", 1, 1, set())
+def test_nor_where_an_escape_makes_the_text_before_it_read_again(
+    text: str, escape: str, behind: str, size: int, each: int, reload: set[int]
+) -> None:
+    text += escape + behind
+    said = spoken("s", cut(text, range(0, len(text), size)))
+    once, again = run(guards, said), run(guards, said, range(0, len(said), each), reload)
+    assert records(again) == records(once)
+    whole, fine = (run(guards, spoken("s", parts)) for parts in ([text], list(text)))
+    assert told(once) == told(whole) == told(fine)
 
 
 SOURCES = {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from operators.columns import Columns, framed, unframed
@@ -264,6 +264,7 @@ def test_what_does_not_fit_its_head_never_reaches_the_compiled_loader(
 
 
 @given(st.binary(max_size=400))
+@example(bytes(24))
 def test_any_bytes_behind_the_head_are_refused_or_taken(body: bytes) -> None:
     head, *_ = parted(mixed().dump())
     again = mixed()
@@ -301,10 +302,10 @@ def test_a_mask_that_names_words_behind_its_row_is_refused() -> None:
 
 def test_a_state_of_another_format_is_refused() -> None:
     head, sizes, held, body = parted(filled({1}).dump())
-    with pytest.raises(ValueError, match="format 2, this program reads format 3"):
-        made().load(joined(head | {"format": 2}, sizes, held, body))
+    with pytest.raises(ValueError, match="format 3, this program reads format 4"):
+        made().load(joined(head | {"format": 3}, sizes, held, body))
     raw = b'{"version":1,"reads":0,"columns":{},"rows":[]}'  # as it was before there was a number
-    with pytest.raises(ValueError, match="another format than 3"):
+    with pytest.raises(ValueError, match="another format than 4"):
         made().load(len(raw).to_bytes(4, "little") + raw)
 
 
@@ -313,14 +314,93 @@ def test_a_part_too_long_for_a_frame_is_refused() -> None:
         framed(bytes(1 << 32))  # zeros that are never touched take no memory
 
 
+@pytest.mark.parametrize("head", [b"[]", b"{}", b"null", b"7", b'{"format":4}'])
+def test_a_head_that_is_none_is_refused(head: bytes) -> None:
+    whole = len(head).to_bytes(4, "little") + head + bytes(24)
+    with pytest.raises(ValueError, match=r"format None, this|version None with"):
+        made().load(whole + zlib.crc32(whole).to_bytes(4, "little"))
+
+
+MOST = 1 << 24
+
+
+@pytest.mark.parametrize("row", [MOST, 1 << 28, (1 << 32) - 1])
+def test_a_row_that_no_slot_has_is_refused_before_room_is_taken_for_it(row: int) -> None:
+    head, sizes, _, body = parted(filled({5}).dump())
+    again = filled({2})
+    before = again.dump()
+    with pytest.raises(ValueError, match="state is damaged: its rows"):
+        again.load(joined(head, sizes, [row], body))
+    with pytest.raises(ValueError, match=f"row {row}: a stage has room for {MOST} rows"):
+        again.open(np.array([3, row]))
+    assert (again.dump(), len(again)) == (before, 16)
+
+
+def test_a_row_that_the_machine_has_no_room_for_is_refused() -> None:
+    state = Columns(1, vast=(np.uint8, (1 << 24,)))  # zeros that are never touched take no memory
+    state.open(rows([0]))
+    head, sizes, _, body = parted(state.dump())
+    again = Columns(1, vast=(np.uint8, (1 << 24,)))
+    with pytest.raises(ValueError, match=f"has no {1 << 49} bytes for it"):
+        again.load(joined(head, sizes, [MOST - 1], body))
+    assert not len(again)
+
+
+def test_columns_in_another_order_or_records_of_another_layout_are_refused() -> None:
+    number: Any = (np.int32, ())
+    records = [
+        ([("n", "<i4"), ("x", "<f4")], [("x", "<f4"), ("n", "<i4")]),
+        ([("n", "<i4"), ("x", "<f4")], [("m", "<i4"), ("x", "<f4")]),
+        ([("n", "<i4"), ("x", "<f4", (2,))], [("n", "<i4"), ("x", "<i8")]),
+        (
+            {"names": ["n"], "formats": ["<i4"], "offsets": [0], "itemsize": 8},
+            {"names": ["n"], "formats": ["<i4"], "offsets": [4], "itemsize": 8},
+        ),
+    ]
+    pairs: list[list[dict[str, Any]]] = [[{"a": number, "b": number}, {"b": number, "a": number}]]
+    pairs += [[{"a": (np.dtype(each), ())} for each in pair] for pair in records]
+    for ours, theirs in pairs:
+        state = Columns(1, **ours)
+        state.open(rows([0]))
+        Columns(1, **ours).load(state.dump())
+        with pytest.raises(ValueError, match="does not fit"):
+            Columns(1, **theirs).load(state.dump())
+
+
+def test_tables_that_only_look_alike_when_joined_are_other_tables() -> None:
+    state = Columns(1, reads=(1, 23), a=(np.int32, ()))
+    Columns(1, reads=(1, 23), a=(np.int32, ())).load(state.dump())
+    for reads in ((12, 3), (123,), (1, 23, b"")):
+        with pytest.raises(ValueError, match="another policy"):
+            Columns(1, reads=reads, a=(np.int32, ())).load(state.dump())
+
+
+def test_a_dump_does_not_tell_how_the_columns_grew() -> None:
+    state = mixed()
+    state.open(rows([0]))
+    state["record"].view(np.uint8)[: RECORD.itemsize] = 7  # gaps and all
+    before = state.dump()
+    state.open(rows([500]))
+    state.close(rows([500]))
+    assert state.dump() == before
+
+
 @given(st.lists(st.binary(max_size=5)))
 def test_framed_parts_come_apart_again(parts: list[bytes]) -> None:
     assert unframed(framed(*parts)) == parts
 
 
-@given(st.lists(st.binary(min_size=1, max_size=5), min_size=1))
-def test_a_cut_frame_is_refused(parts: list[bytes]) -> None:
+@given(st.lists(st.binary(max_size=5)), st.data())
+def test_a_cut_or_damaged_frame_is_refused(parts: list[bytes], data: st.DataObject) -> None:
     whole = framed(*parts)
-    for size in range(len(whole) - len(parts[-1]) - 3, len(whole)):
-        with pytest.raises(ValueError, match="state is cut"):
-            unframed(whole[:size])
+    damaged = bytearray(whole)
+    damaged[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
+    for each in (whole[: data.draw(st.integers(0, len(whole) - 1))], whole + b"\0", bytes(damaged)):
+        with pytest.raises(ValueError, match="cut or damaged"):
+            unframed(each)
+
+
+@pytest.mark.parametrize("wrong", [b"\1", b"\2\0\0\0\0", b"\0\0\0\0\0"])
+def test_a_part_that_ends_behind_its_frame_is_refused(wrong: bytes) -> None:
+    with pytest.raises(ValueError, match="state is damaged"):
+        unframed(wrong + zlib.crc32(wrong).to_bytes(4, "little"))

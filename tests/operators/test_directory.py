@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from operators.directory import Directory, Limits
 from operators.packet import Delta, Finish, Kind, Packet, pack
-from tests.stages import CUTS, END, START, TEXT, Said, lane_of, run, whole
+from tests.stages import CUTS, END, START, TEXT, Said, lane_of, of_version, run, say, whole
 
 SMALL = Limits(delta_bytes=6, stream_bytes=16, stream_lanes=2, idle=100)
 WAITING = replace(SMALL, first=(20, 60), later=(30, 90, 101))
@@ -26,9 +26,9 @@ def _speech(draw: st.DrawFn) -> list[Said]:
     said, now = [], 0
     for _ in range(draw(st.integers(0, 30))):
         now += draw(st.sampled_from([0, 1, 1, 30, 99, 100, 101, 250]))
-        kind = draw(st.sampled_from([START, TEXT, TEXT, TEXT, TEXT, NOTE, USAGE, ERROR, END]))
+        kind = draw(st.sampled_from([START, TEXT, TEXT, TEXT, TEXT, NOTE, CLOSE, USAGE, ERROR, END]))
         text = draw(st.sampled_from(["", "a", "héé", "sixsix", "seven77"])) if kind == TEXT else "{}"
-        item = draw(st.integers(0, 2)) if kind in (TEXT, NOTE) else 0
+        item = draw(st.integers(0, 2)) if kind in (TEXT, NOTE, CLOSE) else 0
         said.append((draw(st.sampled_from("xyz")), Delta(kind, text, item=item, at=now)))
     return said
 
@@ -123,11 +123,25 @@ def test_text_before_a_start_opens_the_stream_with_an_error() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "what"), [(END, "an end"), (USAGE, "a token count")])
+@pytest.mark.parametrize(("kind", "what"), [(END, "an end"), (CLOSE, "an end"), (USAGE, "a token count")])
 def test_what_comes_for_no_open_stream_becomes_an_error(kind: Kind, what: str) -> None:
     reason = f"{what} for a stream that is not open"
     assert short([("s", Delta(kind, "{}"))]) == [("ERROR", reason)]
     assert short([*whole("s", "x"), ("s", Delta(kind, "{}"))])[-1] == ("ERROR", reason)
+
+
+def test_a_lane_that_its_source_ends_is_decided_there_and_may_begin_anew() -> None:
+    said = [*whole("s", "abc")[:-1], ("s", Delta(CLOSE)), ("s", Delta(TEXT, "d")), ("s", Delta(END))]
+    (packet,) = run(lambda: [Directory(SMALL)], said)
+    assert [(Kind(int(d["kind"])), int(d["begin"])) for d in packet.deltas] == [
+        (START, 0), (TEXT, 0), (CLOSE, 3), (TEXT, 0), (CLOSE, 1), (END, 0),
+    ]  # fmt: skip
+    assert len(set(packet.opened["row"].tolist())) == 2
+
+
+def test_the_end_of_a_lane_that_is_not_open_is_an_error() -> None:
+    said = [*whole("s", "abc")[:-1], ("s", Delta(CLOSE, item=1))]
+    assert short(said)[-1] == ("ERROR", "an end for a lane that is not open")
 
 
 def test_a_second_start_is_an_error_and_changes_nothing() -> None:
@@ -318,9 +332,21 @@ def test_short_streams_leave_nothing_behind() -> None:
 
 
 def test_state_of_another_version_is_refused() -> None:
-    dump = Directory().dump()
     with pytest.raises(ValueError, match="directory state of version 9"):
-        Directory().load(dump.replace(b'"version":2', b'"version":9', 1))
+        Directory().load(of_version(Directory().dump(), 9))
+
+
+@pytest.mark.parametrize("others", [["gate", "loop"], ["gate"], ["drift", "gate", "loop"], []])
+def test_rows_that_other_steps_know_are_refused(others: list[str]) -> None:
+    """A step that has no state of an open row would read and write behind its columns."""
+    stage = Directory(SMALL, ["gate", "drift"])
+    stage.update(pack(0, say("s", "a"), now=0))
+    with pytest.raises(ValueError, match="the steps drift, gate; this one has ") as refusal:
+        Directory(SMALL, others).load(stage.dump())
+    assert ", ".join(others) in str(refusal.value)
+    again = Directory(SMALL, ["drift", "gate"])  # in whatever order
+    again.load(stage.dump())
+    assert again.dump() == stage.dump()
 
 
 def test_a_packet_from_another_process_is_left_as_it_was() -> None:

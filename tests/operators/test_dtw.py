@@ -17,6 +17,7 @@ from operators.kernels.windows import windows_update
 from operators.packet import FINDING, Called, Packet, Reach, Shape, Signal
 from tests import naive_spring
 from tests.operators.slicing import Said, findings, packets, told
+from tests.stages import of_version
 
 GAP, NOVELTY = int(Signal.GAP), int(Signal.NOVELTY)
 STEP = Pattern("step", GAP, (0.0, 0.0, 2.0, 2.0), 0.1, 7)
@@ -313,4 +314,4 @@ def test_state_of_other_patterns_is_refused(other: list[Pattern]) -> None:
 
 def test_state_of_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="state of version 9"):
-        Dtw([STEP]).load(Dtw([STEP]).dump().replace(b'{"version":2,"next"', b'{"version":9,"next"'))
+        Dtw([STEP]).load(of_version(Dtw([STEP]).dump(), 9))

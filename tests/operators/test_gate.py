@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flows import policies
@@ -295,6 +295,84 @@ def test_state_of_rules_of_the_same_size_is_refused() -> None:
     for pattern in ("ab{2,4}d", "xb{2,4}c"):
         with pytest.raises(ValueError, match="another policy"):
             gate_of([Rule("a", pattern)]).load(made.dump())
+
+
+MAIL = Rule("mail", "[a-z.]{1,9}@[a-z.]{1,9}", bounded=True)
+CALL = "call abc@exam.com@exam.com the cat sat on the cat sat on the cat sat on"
+
+
+@pytest.mark.parametrize("escape", ["%62", r"\n", r"\u0041", "&#65;"])
+@pytest.mark.parametrize("shift", range(8))
+def test_what_an_escape_makes_read_again_is_not_told_again(escape: str, shift: int) -> None:
+    text = f"{CALL}{'.' * shift}{escape} ok"
+    for chunks in EITHER:
+        assert spans(gate([MAIL]), text, chunks) == [(5, 17)]
+
+
+@pytest.mark.parametrize("size", range(78, 82))
+def test_nor_what_waited_for_more_when_the_escape_came(size: int) -> None:
+    rule, text = Rule("pair", "[ab]{2,3}(?: x)?"), "ab" * 40
+    for chunks in EITHER:
+        again, plain = (spans(gate([rule]), f"{text[:size]}{sign}20y.", chunks) for sign in "%_")
+        assert again == plain
+
+
+@pytest.mark.parametrize("escape", ["%6b", r"\x6b", r"\u006b", "&#107;", "&#x6b;"])
+@pytest.mark.parametrize("shift", range(4))
+def test_what_begins_before_an_escape_is_told_whatever_stands_before_it(escape: str, shift: int) -> None:
+    """Where the text is read again from, matches of the rule may begin that did not when it came."""
+    text = "k1k2" * 20 + "." * shift + "k3" + escape
+    for chunks in EITHER:
+        assert (80 + shift, len(text)) in spans(gate([Rule("pair", "k[0-9]k")]), f"{text} end", chunks)
+
+
+@pytest.mark.parametrize("rule", [
+    Rule("key", "sk-[a-z0-9]{10,}", longest=24), Rule("key", "sk-[a-z0-9]{10,}", longest=24, near="my"),
+    Rule("key", "sk-[a-z0-9]{10,}", longest=70),
+])  # fmt: skip
+@pytest.mark.parametrize("size", [4, 20, 30, 40, 50])
+def test_a_long_match_goes_on_through_an_escape(rule: Rule, size: int) -> None:
+    text = f"my sk-{'a' * size}%61{'b' * 60} x"
+    for chunks in EITHER:
+        over = {char for span in spans(gate([rule]), text, chunks) for char in range(*span)}
+        assert over == set(range(3, len(text) - 2))
+
+
+def test_what_goes_on_through_an_escape_is_told_from_where_it_was_read_again() -> None:
+    """As the text stands, a match that is over hides the one that begins in it."""
+    rule = Rule("key", "k[0-9]k|[0-9]k[a-z]{10,}", longest=24, near="my")
+    text = f"my k1k{'a' * 60}%61{'b' * 20}"
+    for chunks in EITHER:
+        assert any(begin <= 66 - 24 and stop > 66 for begin, stop in spans(gate([rule]), f"{text} x", chunks))
+
+
+@pytest.mark.parametrize("chunks", EITHER)
+def test_before_a_part_that_alone_is_meant_all_leaves_though_it_blocks(chunks: range) -> None:
+    entry = RuleEntry(
+        name="token", pattern="token=([0-9]{4})", bounded=True, action="block", description="a token"
+    )
+    (said,) = released(run(lambda: guard(Judgement((entry,))), whole("s", "x token=1234 y", chunks))).values()
+    assert said == "x token="
+
+
+@settings(max_examples=100)
+@example(["1b", "a" * 61, "%40", " "])
+@given(st.lists(st.sampled_from([*"ab@. 1", "%62", r"\n", "ab@b.a", "&#65;", " ab" * 30]), max_size=30))
+def test_a_finding_says_what_had_been_decided_before_it_and_how_far_it_lets_go(parts: list[str]) -> None:
+    text = "".join(parts)
+    rules = [
+        Rule("mail", "[ab.]{1,9}@[ab.]{1,9}", bounded=True), Rule("seen", "a.{1,9}b", detect=True),
+        Rule("far", "b[ab]{40,70}@", bounded=True),
+    ]  # fmt: skip
+    packets = run(gate(rules), whole("s", text, range(len(text))))
+    told = [0, *(upto for _, upto in marks(packets))]
+    for packet in packets:
+        for each in packet.findings:
+            read = int(each["decided"]) + (packet.deltas["kind"][each["delta"]] == Kind.CLOSE)
+            before, now = told[read - 1], told[read]
+            waits = each["code"] != 1
+            assert each["upto"] == (max(before, min(now, int(each["begin"]))) if waits else now)
+            assert each["stop"] > before or not waits
 
 
 def test_more_matches_than_the_kernel_is_given_room_for_are_all_found() -> None:

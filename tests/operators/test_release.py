@@ -25,11 +25,13 @@ from tests.operators.scripted import (
     BLOCK,
     PLANS,
     WARN,
+    Hasty,
     Plan,
     Planned,
     Script,
     Words,
     guard,
+    held,
     mark,
     planned,
     possible,
@@ -44,6 +46,7 @@ from tests.stages import (
     Make,
     cut,
     lane_of,
+    of_version,
     outcomes,
     records,
     released,
@@ -312,7 +315,7 @@ def test_state_of_another_promise_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         Release([""], 9).load(Release([""], 8).dump())
     with pytest.raises(ValueError, match="release state of version 9"):
-        Release([""], 8).load(Release([""], 8).dump().replace(b'"version":2', b'"version":9', 1))
+        Release([""], 8).load(of_version(Release([""], 8).dump(), 9))
 
 
 def test_streams_that_ended_leave_no_state() -> None:
@@ -431,6 +434,56 @@ def test_a_hash_needs_a_key_and_another_key_is_another_hash() -> None:
     assert len(seen) == 2
 
 
+def reached(text: str, plan: Plan) -> list[tuple[Planned, int]]:
+    """A hasty gate's matches, each cut to what had not been decided before it was, and its ``upto``."""
+    out, holds = [], held(plan)
+    for match, at in plan:
+        known = min(at, len(text) + 1)
+        before = mark(holds, known - 1)
+        now = len(text) if known > len(text) else mark(holds, known)
+        begin = max(match.begin, before)
+        out.append((Planned(match._replace(begin=begin), known), max(before, min(now, match.begin))))
+    return [each for each in out if each[0].match.begin < each[0].match.stop or each[0].match.code == BLOCK]
+
+
+def left(text: str, plan: Plan) -> str:
+    """What may leave behind a hasty gate."""
+    found = reached(text, plan)
+    fatal = [(match.decided, upto) for match, upto in found if match.match.code == BLOCK]
+    covers = [p.match for p, _ in found if ACTIONS[p.match.code] == Action.REDACT]
+    first = min((decided for decided, _ in fatal), default=0)
+    return covered(text, covers, min([len(text), *(upto for decided, upto in fatal if decided == first)]))
+
+
+@settings(max_examples=400, deadline=None)
+@given(TEXTS, PLANS, CUTS, CUTS, RELOADS)
+def test_a_match_that_is_found_late_reaches_nothing_that_was_decided_however_packets_are_cut(
+    text: str, plan: Plan, chunks: list[int], cuts: list[int], reload: set[int]
+) -> None:
+    plan = possible(text, plan)
+    make = script({("s", 0): plan}, Hasty)
+    said = whole("s", text, chunks)
+    once, again = run(make, said), run(make, said, cuts, reload)
+    assert records(again) == records(once)
+    assert released(again) == released(once)
+    fine = run(make, whole("s", text, range(40)), range(42))
+    expected = left(text, plan)
+    for packets in (once, fine):
+        assert "".join(released(packets).values()) == expected
+
+
+def test_what_a_late_match_did_not_reach_is_counted_as_leaked_however_packets_are_cut() -> None:
+    plans = {("s", 0): [planned(2, 6, 4, 3, False)]}
+    for chunks, cuts in (([], []), ([5, 9], []), (range(12), []), (range(12), range(20))):
+        stages = script(plans, Hasty)()
+        last = stages[-1]
+        assert isinstance(last, Release)
+        for said in cut(whole("s", "aabbbbbbcccc", chunks)[:-1], cuts):
+            pass_through(stages, pack(0, said, now=0))
+        (entry,) = (entry for entry in last.ledger(0) if entry.code == 4)
+        assert (entry.matches, entry.leaked) == (1, 6)
+
+
 def test_a_detecting_rule_blocks_from_the_watermark_on_whatever_the_cutting() -> None:
     class Late(Script):
         """Finds a match and has held nothing back for it."""
@@ -444,7 +497,7 @@ def test_a_detecting_rule_blocks_from_the_watermark_on_whatever_the_cutting() ->
 
     plans = {("s", 0): [planned(2, 4, BLOCK, 0, False)]}
     for chunks in ([], range(12), [3], [7]):
-        directory, _, policy, last = script(plans, detect={BLOCK})()
+        directory, _, policy, last = script(plans)()
         stages = [directory, Late(plans), policy, last]
         packets = [pass_through(stages, pack(0, whole("s", "aabbbbcccc", chunks), now=0))]
         assert list(released(packets).values()) == ["aabbbb"]
