@@ -13,7 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -25,7 +25,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from flows.gateway_settings import GatewaySettings
 from flows.kafka_settings import KafkaSettings
+from flows.upstream_settings import Upstreams
 from operators.directory import Limits
 
 __all__ = ["Settings", "load", "secret"]
@@ -155,6 +157,8 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     output: OutputSettings = OutputSettings()
     audit: AuditSettings = AuditSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    upstreams: Upstreams = {}
 
     @classmethod
     def settings_customise_sources(
@@ -208,6 +212,7 @@ def load(flags: Mapping[str, Any] | None = None) -> Settings:
 
 def _keys(section: int | str) -> list[str]:
     kind = Settings.model_fields[str(section)].annotation
+    kind = get_args(kind)[-1] if get_args(kind) else kind  # of a table by name
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 

@@ -1,0 +1,97 @@
+"""The connections to one provider: kept for the next call, limited in number, closed when a call is left.
+
+Strategy. Over HTTP/1.1 a connection carries one call, and httpcore2 closes it if the answer was not read to
+its end, which is what makes a provider stop. Over HTTP/2 it would carry many, and httpcore2 2.16 leaves the
+stream of an abandoned call open: nothing tells the provider, and what it goes on to send uses up the window
+of the others; and a write that is cancelled breaks the connection for them all. So here a call has an HTTP/2
+connection for itself, like one over HTTP/1.1, and leaving the call closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import httpcore2
+
+from connectors._network import AsyncioBackend
+
+__all__ = ["Connections", "Lent"]
+
+_IDLE = 100  # connections that are kept for a next call, at most
+_EXPIRY = 30.0  # seconds; an idle one that is older is not used again
+
+
+class Lent:
+    """What one call goes through; `whole` is set when its answer was read to its end."""
+
+    def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
+        self.pool = pool
+        self.whole = False
+
+
+class Connections:
+    """Of one provider, on one event loop.
+
+    :arg trusted: Who may vouch for the server.
+
+    :arg most: Connections at most.
+
+    :arg wait: Seconds that a call waits for one of them.
+
+    :arg http2: Whether HTTP/2 is spoken with a server that agrees, over TLS.
+
+    """
+
+    def __init__(
+        self, trusted: ssl.SSLContext, proxy: httpcore2.Proxy | None, most: int, wait: float, *, http2: bool
+    ) -> None:
+        self._trusted, self._proxy, self._wait, self._http2 = trusted, proxy, wait, http2
+        self._free = asyncio.Semaphore(most)
+        self._shared = None if http2 else self._pool(most)
+        self._idle: list[httpcore2.AsyncConnectionPool] = []
+        self._busy: set[httpcore2.AsyncConnectionPool] = set()
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncGenerator[Lent]:
+        """What a call may use until the end of the block.
+
+        :raises httpcore2.PoolTimeout: If none becomes free.
+        """
+        if self._shared:
+            yield Lent(self._shared)  # which waits for itself
+            return
+        try:
+            await asyncio.wait_for(self._free.acquire(), self._wait)
+        except TimeoutError:
+            raise httpcore2.PoolTimeout from None
+        lent = Lent(self._idle.pop() if self._idle else self._pool(1))
+        self._busy.add(lent.pool)
+        try:
+            yield lent
+        finally:
+            self._busy.discard(lent.pool)
+            self._free.release()
+            if lent.whole and len(self._idle) < _IDLE:
+                self._idle.append(lent.pool)
+            else:
+                await lent.pool.aclose()
+
+    async def aclose(self) -> None:
+        """Close all of them, those in use too."""
+        for pool in [*self._idle, *self._busy, *([self._shared] if self._shared else [])]:
+            await pool.aclose()
+        self._idle.clear()
+
+    def _pool(self, most: int) -> httpcore2.AsyncConnectionPool:
+        return httpcore2.AsyncConnectionPool(
+            ssl_context=self._trusted,
+            proxy=self._proxy,
+            max_connections=most,
+            max_keepalive_connections=min(most, _IDLE),
+            keepalive_expiry=_EXPIRY,
+            network_backend=AsyncioBackend(),
+            http2=self._http2,
+        )
