@@ -68,10 +68,13 @@ class Feed(Generic[Item]):
 
 
 class Pump:
-    """The background loop. One for a process is enough; each test may have its own."""
+    """The background loop. One for a process is enough; each test may have its own.
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+    :arg new_loop: Makes it.
+    """
+
+    def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop) -> None:
+        self._loop = new_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="midstream-pump", daemon=True)
         self._thread.start()

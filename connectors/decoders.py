@@ -39,7 +39,7 @@ from connectors.watsonx import Watsonx
 from connectors.writer import WriterCompletions
 from operators.packet import Delta, Finish
 
-__all__ = ["API_NAMES", "AutoDecoder", "open_decoder"]
+__all__ = ["API_NAMES", "AutoDecoder", "open_decoder", "open_dialect"]
 
 _DIALECTS: dict[str, tuple[type[Dialect], str]] = {
     "chat": (
@@ -146,6 +146,19 @@ def open_decoder(api: str, *, limit: int = MAX_EVENT) -> Decoder:
     dialect = known()
     dialect.out.provider = vendor
     return Decoder(SniffedFraming(limit), dialect)
+
+
+def open_dialect(dialect: str, vendor: str) -> Dialect:
+    """A dialect alone, for who frames the bytes: ``chat responses messages generate`` ...
+
+    :raises ValueError: If there is no such dialect.
+    """
+    if dialect not in _DIALECTS:
+        msg = f"no dialect is named {dialect!r}; there are: {', '.join(_DIALECTS)}"
+        raise ValueError(msg)
+    made = _DIALECTS[dialect][0]()
+    made.out.provider = vendor
+    return made
 
 
 class AutoDecoder(Decoder):

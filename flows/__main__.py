@@ -1,5 +1,5 @@
-"""The ``midstream`` command: run a job, replay recordings, scan one text, look at rules and audit records,
-compare two sequences, study one series.
+"""The ``midstream`` command: run a job, replay recordings, scan one text, ask a model, look at rules and
+audit records, compare two sequences, study one series.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from bytewax.recovery import RecoveryConfig
 from connectors._fault import Fault
 from connectors._stop import STOP
 from connectors._tally import Tally
-from flows import analyze, audits, dead, ends, inflight, ingest, listing, policies, states
+from flows import analyze, audits, dead, ends, inflight, ingest, listing, mocking, policies, states
+from flows.asking import ask
 from flows.comparing import compare
 from flows.recovery import kept, refuse_several
 from flows.settings import Settings, load, secret
@@ -35,7 +36,12 @@ app.command()(compare)
 app.command()(study)
 
 _UNSEEN, _FAILED, _WRONG, _BLOCKED = 1, 1, 2, 3
-_JOBS = {"inflight": inflight.flow, "ingest": ingest.flow, "analyze": analyze.flow}
+_JOBS = {
+    "inflight": inflight.flow,
+    "ingest": ingest.flow,
+    "analyze": analyze.flow,
+    "gateway": ends.gateway,
+}
 
 Policy = Annotated[str | None, typer.Option(help="Policy file, or 'default'.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines, on a terminal too.")]
@@ -63,8 +69,9 @@ def run(
     policy: Policy = None,
     json: Json = False,
 ) -> None:
-    """Run a job. inflight: the simulator, or what the settings name, through the whole analysis; ingest:
-    streams into Kafka; analyze: from Kafka through the analysis into Kafka.
+    """Run a job. inflight: the simulator, or what the settings name, through the whole analysis; gateway:
+    between clients and providers; ingest: streams into Kafka; analyze: from Kafka through the analysis into
+    Kafka.
     """
     if job not in _JOBS:
         _wrong(f"no job {job!r}; there are {', '.join(_JOBS)}")
@@ -127,6 +134,10 @@ def rules(policy: Policy = None, json: Json = False) -> None:
     except (ValueError, OSError) as error:
         _wrong(str(error))
     typer.echo(listing.as_json(listed) if json else listing.as_table(listed))
+
+
+app.command()(ask)
+app.command("mock-llm")(mocking.mock_llm)
 
 
 def _given(**flags: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, Source
 from bytewax.outputs import Sink
 
@@ -27,11 +28,15 @@ from operators.packet import Packet, Shape
 from operators.slots import slot_key, slot_of
 
 __all__ = [
-    "Keyed", "came_from", "client", "log", "own", "record", "said", "sink", "source", "takes_orders",
+    "Keyed", "beside", "came_from", "client", "gateway", "log", "own",
+    "record", "said", "sink", "source", "takes_orders",
     "to_kafka",
 ]  # fmt: skip
 
 Keyed = tuple[str, Packet]
+
+_DURABLE = ("ingest", "analyze")
+"""Jobs whose records go to topics unless something else is said."""
 
 
 def client() -> ModuleType:
@@ -48,6 +53,22 @@ def client() -> ModuleType:
         raise ValueError(msg) from error
 
 
+def gateway(settings: Settings, tally: Tally) -> Dataflow:
+    """``flows.gateway``: the core installs without a server.
+
+    :raises ValueError: If that is not there.
+    """
+    try:
+        job = importlib.import_module("flows.gateway")
+    except ModuleNotFoundError as error:
+        if error.name not in {"starlette", "uvicorn", "httpcore2"}:
+            raise
+        msg = "this job needs a server: install the extra 'gateway' ('.[gateway]' in place of '.')"
+        raise ValueError(msg) from error
+    flow: Dataflow = job.flow(settings, tally)
+    return flow
+
+
 def _input(settings: Settings, job: str) -> str:
     """Where the streams of a job come from."""
     if settings.input.source != "auto":
@@ -61,7 +82,7 @@ def _input(settings: Settings, job: str) -> str:
 
 def to_kafka(settings: Settings, job: str) -> bool:
     """Whether the records of a job go to topics."""
-    return settings.output.sink == "kafka" or (settings.output.sink == "auto" and job != "inflight")
+    return settings.output.sink == "kafka" or (settings.output.sink == "auto" and job in _DURABLE)
 
 
 def came_from(settings: Settings, job: str) -> str:
@@ -147,6 +168,16 @@ def sink(
     if view:
         return TerminalSink(names, reasons, tally, total)
     return NdjsonSink(names, reasons, tally, ledger=settings.output.ledger)
+
+
+def beside(
+    settings: Settings, job: str, names: Sequence[str], reasons: Sequence[str], tally: Tally
+) -> Sink[Any] | None:
+    """Where records go of a job that has somebody else to answer to: nowhere, unless somebody looks on or
+    wants them. They hold what was released, and a server's output is often kept for long.
+    """
+    asked = settings.output.sink != "auto" or settings.output.format != "auto"
+    return sink(settings, job, names, reasons, tally, 0) if asked or sys.stdout.isatty() else None
 
 
 def log(settings: Settings, tally: Tally) -> Sink[Any]:

@@ -67,9 +67,10 @@ def inflight(
     record: Sink[Keyed] | None = None,
     record_key: bytes = b"",
     name: str = "inflight",
+    beside: Sink[Keyed] | None = None,
 ) -> Dataflow:
     """Wire the job; touches nothing. `record` takes audit records, made with `record_key`; `name` is part of
-    the address of all state.
+    the address of all state; `beside` takes what `sink` takes.
     """
     flow = Dataflow(name)
     packets = op.input("source", flow, source)
@@ -82,6 +83,8 @@ def inflight(
     packets = stage("policy", packets, judgement.policy)
     packets = stage("release", packets, judgement.release, last=True)
     op.output("sink", packets, sink)
+    if beside:
+        op.output("beside", packets, beside)
     if record:
         audit = stage("audit", packets, lambda: judgement.audit(record_key), last=True)
         op.output("record", audit, record)
