@@ -39,8 +39,7 @@ LaneKey = tuple[int, int, int]
 Said = tuple[int, Delta]
 """The number of an answer, from 1 (a connection may carry several), and what it says."""
 
-_TEXT, _NOTE, _ERROR, _END = int(Kind.TEXT), int(Kind.NOTE), int(Kind.ERROR), int(Kind.END)
-_START, _CLOSE = int(Kind.START), int(Kind.CLOSE)
+_START, _TEXT, _CLOSE, _END = int(Kind.START), int(Kind.TEXT), int(Kind.CLOSE), int(Kind.END)
 _EXTRA = 0x8000  # the first item of lanes that no dialect knows
 _LONGEST = 16_000  # characters of a delta: 64 KiB of UTF-8 at most
 _TELLING = 16  # characters that are not said again by chance
@@ -270,8 +269,6 @@ class Relay:
                 delta = texts[0]
                 if delta.kind == _END:
                     end.append(delta)
-                elif delta.kind == _ERROR and not delta.text.startswith("provider error"):
-                    self._fail(delta.text)
                 else:
                     if delta.kind == _START and self._end:
                         self._begin_again()
