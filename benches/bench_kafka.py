@@ -251,14 +251,14 @@ def latency(where: Cluster, broker: int, folder: Path, rate: int, seconds: int, 
     number, count, began = 100, 0, time.perf_counter()
     while count < rate * (seconds + _WARM):
         place = count % 100
-        name, records = running[place]
-        record = next(records, None)
-        if record is None:
+        name, coming = running[place]
+        following = next(coming, None)
+        if following is None:
             name = f"{'l' if count > rate * _WARM else 'w'}{number}"
             running[place] = name, stream(name)
             number += 1
             continue
-        sent(producer, topic, name, record)
+        sent(producer, topic, name, following)
         producer.poll(0)
         count += 1
         ahead = began + count / rate - time.perf_counter()

@@ -20,9 +20,7 @@ __all__ = ["Deck", "Fault", "Scene"]
 _TRANSACTIONS = 40  # of a store, in some epochs
 _FULL = "disk is full", "No space left", "disk I/O error", "File too large"
 _PATIENCE = 90.0  # seconds until a point is reached
-_FITS = (
-    30.0  # seconds after which a cell lives on with a full disk: what it saves fits in what its files have
-)
+_FITS = 30.0  # seconds after which a cell lives on with a full disk: what it saves fits in its files
 
 Fault = Iterator[None]
 

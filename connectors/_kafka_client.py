@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,9 @@ __all__ = ["Cluster", "KafkaFault", "explained"]
 
 _log = logging.getLogger("midstream.kafka")
 # librdkafka warns of every wait for a transaction that a killed process left: it says so itself if it lasts.
-_log.addFilter(lambda record: "GETPID" not in record.getMessage())
+# And of an option that is for clients of the other kind: all of ours are given the same.
+_NOISE = "GETPID", "property and will be ignored by this"
+_log.addFilter(lambda record: not any(word in record.getMessage() for word in _NOISE))
 _WHO = "the broker refuses who we are: see kafka.username and kafka.password, or kafka.token"
 _SOON = frozenset(
     [
@@ -38,6 +40,8 @@ _SOON = frozenset(
 _ASKED_AGAIN = 0.1  # seconds
 _SAID_AGAIN = 10.0  # seconds between two complaints of a client that nobody answers
 _USUAL = 1_000_000  # bytes of a batch
+_FETCHED, _FETCHED_BYTES = 20_000, 32 << 20  # of a partition
+_LOOK = 100  # records
 _HINTS = {
     KafkaError._ALL_BROKERS_DOWN: "no broker answers: see kafka.bootstrap_servers",
     KafkaError._TRANSPORT: "no broker answers: see kafka.bootstrap_servers",
@@ -124,11 +128,14 @@ class Cluster:
         group: str,
         complain: Callable[[KafkaError], None] | None = None,
         isolation: str = "read_committed",
+        ahead: tuple[int, int] = (_FETCHED, _FETCHED_BYTES),
     ) -> Consumer:
         """A consumer that commits nothing by itself, sees only what is committed unless `isolation` says
-        otherwise, says where a log ends, and does not jump when an offset is gone. `complain` hears of what
-        librdkafka goes on from by itself.
+        otherwise, says where a log ends and which part of it is damaged, and does not jump when an offset is
+        gone. `complain` hears of what librdkafka goes on from by itself. `ahead`: records and bytes of a
+        partition of which librdkafka fetches no more as long as so many wait, if that is less than usual.
         """
+        records, size = min(ahead[0], _FETCHED), min(ahead[1], _FETCHED_BYTES)
         return Consumer(
             self._with(
                 {
@@ -141,9 +148,12 @@ class Cluster:
                     "error_cb": complain or _Complaints(),
                 },
                 {
+                    "check.crcs": True,
                     "fetch.wait.max.ms": 100,
-                    "queued.min.messages": 20_000,
-                    "queued.max.messages.kbytes": 32_768,
+                    "fetch.error.backoff.ms": 100,
+                    "fetch.queue.backoff.ms": 10,
+                    "queued.min.messages": max(records, 1),
+                    "queued.max.messages.kbytes": max(size >> 10, 1),
                 },
             ),
             logger=_log,
@@ -202,6 +212,37 @@ class Cluster:
                 time.sleep(_ASKED_AGAIN)
             else:
                 return low, high
+
+    def between(
+        self, consumer: Consumer, place: TopicPartition, end: int, why: str = ""
+    ) -> Iterator[Message]:
+        """The records from `place` up to offset `end`, which `consumer` is assigned for. Where its log ends
+        before that, as it does for who reads what is committed, more is waited for.
+
+        :arg why: What else there is to say if they do not all come.
+
+        :raises KafkaFault: If for ``timeout`` seconds none came, or they cannot be read.
+        """
+        what = f"read {place.topic}, partition {place.partition}"
+        if place.offset >= end:
+            return
+        try:
+            consumer.assign([place])
+            patience = time.monotonic() + self.timeout
+            while time.monotonic() < patience:
+                for message in consumer.consume(_LOOK, 0.1):
+                    error, offset = message.error(), message.offset() or 0
+                    if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                        raise explained(error, what)
+                    if error is None and offset < end:
+                        yield message
+                        patience = time.monotonic() + self.timeout
+                    if offset >= end - (error is None):
+                        return
+        except KafkaException as error:
+            raise explained(error, what) from error
+        msg = f"kafka: {what}: not readable to offset {end} in {self.timeout:g} s (kafka.timeout){why}"
+        raise KafkaFault(msg)
 
     def _with(self, promised: Mapping[str, Any], usual: Mapping[str, Any] | None = None) -> dict[str, Any]:
         said = {**(usual or {}), **self.options, **promised, "bootstrap.servers": self.bootstrap}

@@ -14,21 +14,24 @@ for: a marker that was not seen would have its records written twice.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from connectors._deltas import harmless
-from connectors._kafka_client import Cluster, KafkaFault, explained
+from connectors._kafka_client import Cluster, KafkaFault
 from connectors._kafka_records import Counters
 
 __all__ = ["Marker", "Markers", "last_markers"]
 
 _STEP = 64  # records
 _LONGEST = 512  # characters of a name
+_OPEN = (
+    ": a transaction of another process is open before it. It ends when that process goes on, or its "
+    "kafka.transaction_timeout after it died: start again then"
+)
 
 
 class Marker(msgspec.Struct, frozen=True, tag_field="type", tag="marker"):
@@ -74,8 +77,6 @@ def last_markers(cluster: Cluster, lane: str, slots: Iterable[int]) -> dict[int,
     try:
         found = ((slot, _last(reader, asker, cluster, lane, slot)) for slot in slots)
         return {slot: marker for slot, marker in found if marker}
-    except KafkaException as error:
-        raise explained(error, f"read {cluster.topic('markers')}") from error
     finally:
         reader.close()
         asker.close()
@@ -87,40 +88,12 @@ def _last(reader: Consumer, asker: Consumer, cluster: Cluster, lane: str, slot: 
     step, end = _STEP, high
     while end > low:
         begin = max(end - step, low)
-        message = _between(reader, cluster, TopicPartition(place.topic, slot, begin), end, lane)
-        if message is not None:  # one without a value is false
-            return _marker(message, lane, slot)
+        records = cluster.between(reader, TopicPartition(place.topic, slot, begin), end, _OPEN)
+        ours = [message for message in records if message.key() == lane.encode()]
+        if ours:
+            return _marker(ours[-1], lane, slot)
         step, end = step * 8, begin
     return None
-
-
-def _between(
-    reader: Consumer, cluster: Cluster, place: TopicPartition, end: int, lane: str
-) -> Message | None:
-    """The last record of `lane` from `place` up to offset `end`."""
-    found: Message | None = None
-    reader.assign([place])
-    patience = time.monotonic() + cluster.timeout
-    while time.monotonic() < patience:
-        for message in reader.consume(_STEP, 0.1):
-            error, offset = message.error(), message.offset() or 0
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                raise explained(error, f"read {place.topic}, partition {place.partition}")
-            if offset >= end:
-                return found
-            if error is not None:  # a transaction is open: it says so again when that one is over
-                continue
-            patience = time.monotonic() + cluster.timeout
-            if message.key() == lane.encode():
-                found = message
-            if offset == end - 1:
-                return found
-    msg = (
-        f"kafka: {place.topic}, partition {place.partition}: not readable to offset {end} in "
-        f"{cluster.timeout:g} s (kafka.timeout): a transaction of another process is open before it. It "
-        f"ends when that process goes on, or its kafka.transaction_timeout after it died: start again then"
-    )
-    raise KafkaFault(msg)
 
 
 def _marker(message: Message, lane: str, slot: int) -> Marker:

@@ -9,6 +9,7 @@ Nothing that exists is ever changed.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,25 +53,71 @@ class Topics:
 class Identity:
     """What a cluster calls a topic beside its name: one that is deleted and made anew is called otherwise.
 
-    Asked for at once, and not waited for before somebody wants to know. Clusters before Kafka 2.8 have none.
+    Asked for at once, and again now and then; nobody waits for it before he wants to know. Clusters before
+    Kafka 2.8 have none.
     """
 
     def __init__(self, cluster: Cluster, topic: str) -> None:
-        self._admin = cluster.admin()  # which answers only as long as it is there
-        asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=cluster.timeout)
-        self._said = asked[topic]
+        self._admin, self._topic, self._patience = cluster.admin(), topic, cluster.timeout
+        self.known = ""
+        """As it was called first; nothing as long as nobody has said."""
+        self._ask()
 
-    def now(self) -> str:
-        """It, or nothing if the cluster has not said yet, or does not."""
-        return self.wait() if self._said.done() else ""
+    def _ask(self) -> None:
+        self._asked = time.monotonic()
+        self._admin.poll(0)  # what it would tell of a broker that is away would pile up
+        asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=self._patience)
+        self._said = asked[self._topic]
 
-    def wait(self) -> str:
+    def hold(self, called: str, whose: str) -> None:
+        """See that the topic is the one that was called so; waits for the cluster.
+
+        :arg whose: What is refused if not.
+
+        :raises KafkaFault: If it was made anew.
+        """
+        now = self._answer() or self.known
+        if now and now != called:
+            raise self._anew(called, now, whose)
+        self.known = called
+
+    def check(self, every: float) -> None:
+        """See that the topic is still the same, as far as the cluster has said; ask again after `every`
+        seconds. Never waits.
+
+        :raises KafkaFault: If it was made anew.
+        """
+        if self._said.done():
+            self._compare(self._answer())
+            if time.monotonic() - self._asked >= every:
+                self._ask()
+
+    def settle(self) -> None:
+        """Ask now, and wait for the answer.
+
+        :raises KafkaFault: If the topic was made anew.
+        """
+        self._ask()
+        self._compare(self._answer())
+
+    def _compare(self, now: str) -> None:
+        if now and self.known and now != self.known:
+            raise self._anew(self.known, now)
+        self.known = self.known or now
+
+    def _answer(self) -> str:
         """It, or nothing if the cluster does not say."""
         try:
             called = str(self._said.result().topic_id)
         except KafkaException:
             return ""
         return "" if called == _NAMELESS else called
+
+    def _anew(self, then: str, now: str, whose: str = "the position that was reached") -> KafkaFault:
+        return KafkaFault(
+            f"kafka: {whose} is one in a {self._topic} that is gone: the topic was made anew ({then}, now "
+            f"{now}); begin with a new recovery directory, and where kafka.start says"
+        )
 
 
 def ready(cluster: Cluster, names: Sequence[str], *, create: bool = True, replication: int = -1) -> None:

@@ -11,9 +11,10 @@ Reference  https://kafka.apache.org/documentation/
 
 Strategy. Which slots a process reads is said, not negotiated: there is no rebalance, and a cell that dies
 stops nobody else. The offset behind the last record is the position in Bytewax's state; a run that resumes
-goes on there, or not at all if the log does not hold it any more. The offsets of the *last saved* position
-are committed to the group as well, for tools that show lag; nothing reads them here but ``start =
-"committed"``.
+goes on there, or not at all if the log does not hold it any more. A topic that was deleted and made anew is
+another log, however long it is: who resumes is refused, and a job that reads it ends within seconds. The
+offsets of the *last saved* position are committed to the group as well, for tools that show lag; nothing
+reads them here but ``start = "committed"``.
 
 The log is the truth, and so is its time: a record says when it came (``at``), but not later than the broker
 took it in, and not earlier than what stands before it in its slot. What has no time between 1970 and 2200 is
@@ -25,7 +26,8 @@ in the very same place. A tick says the time of the slot's last record and for h
 known to have held no more, by our monotonic clock, never by the time of day of this machine; there is none
 while it holds more, or nobody can say.
 
-What cannot be decoded is a dead letter (``Packet.dead``) and an ERROR of its stream, which goes on. A record
+What cannot be decoded is a dead letter (``Packet.dead``) and an ERROR of its stream, which goes on. What the
+broker's disk has damaged is a dead letter as well, one for the piece: whose it was nobody can tell. A record
 without a value (a tombstone) says nothing and is counted, and so is a repeat.
 """
 
@@ -46,9 +48,9 @@ from typing_extensions import override
 
 from connectors._deltas import LATEST, MAX_NAME, decode
 from connectors._kafka_client import Cluster, KafkaFault, explained
+from connectors._kafka_damage import Unreadable
 from connectors._kafka_reader import Reader
 from connectors._kafka_skipped import SKIPPED
-from connectors._kafka_topics import Identity
 from connectors._logged import logged
 from connectors._stop import STOP
 from operators.packet import Dead, Delta, Kind, Packet, pack
@@ -93,9 +95,11 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         if self._tick:
             tick, self._tick = self._tick, 0
             return [(self._key, pack(self._slot, [], now=tick))]
-        messages = self._source.reader.take(self._slot, self._source.batch)
-        if messages:
-            return [(self._key, self._packed(messages))]
+        taken = self._source.reader.take(self._slot, self._source.batch)
+        if isinstance(taken, Unreadable):
+            return [(self._key, self._lost(taken))]
+        if taken:
+            return [(self._key, self._packed(taken))]
         self._offset = self._source.reader.place(self._slot)
         if self._source.over(self._slot, self._offset):
             self._over = True
@@ -139,6 +143,18 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         packet = pack(self._slot, said, now=self._reached, arrived=arrived)
         self._keep_time(packet, arrived)
         packet.origin, packet.dead = (first, last), tuple(dead)
+        return packet
+
+    def _lost(self, piece: Unreadable) -> Packet:
+        """A piece of the log that is damaged, as one dead letter: of no size, as nothing of it can be kept,
+        and of no stream, as its keys are gone as well.
+        """
+        last = piece.end - 1
+        cause = f"offsets {piece.first} to {last}: {piece.cause}"
+        _log.error("%s/%d@%d: %s", self._source.topic, self._slot, piece.first, cause)
+        self._offset = self._source.reader.place(self._slot)
+        packet = pack(self._slot, [], now=self._reached, arrived=time.monotonic_ns())
+        packet.origin, packet.dead = (piece.first, last), (Dead(piece.first, "", cause, 0, b""),)
         return packet
 
     def _keep_time(self, packet: Packet, arrived: int) -> None:
@@ -199,7 +215,8 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], bytes]):
         return orjson.dumps(
             {
                 "version": 1, "topic": self._source.topic, "offset": self._offset, "runs": self._runs,
-                "reached": self._reached, "tick": self._tick, "id": self._source.identity.now(),
+                "reached": self._reached, "tick": self._tick,
+                "id": self._source.reader.identity.known,
             }
         )  # fmt: skip
 
@@ -247,7 +264,6 @@ class KafkaSource(FixedPartitionedSource[tuple[str, Packet], bytes]):
         self.keys, self.topic = dict(keys), cluster.topic("deltas")
         self.batch, self.event_bytes, self.skew = batch, event_bytes, int(skew * 1e9)
         self._believed = False
-        self.identity = Identity(cluster, self.topic)
         self.reader = Reader(cluster, group, self.topic, keys)
         self._cluster, self._start, self._to_end = cluster, start or Start(), to_end
         self._bounds = {
@@ -277,14 +293,8 @@ class KafkaSource(FixedPartitionedSource[tuple[str, Packet], bytes]):
                 f"kafka.prefix that it was saved with, or a new recovery directory"
             )
             raise KafkaFault(msg)
-        called = resume.get("id") and self.identity.wait()
-        if called and called != resume["id"]:
-            msg = (
-                f"kafka: the position of slot {slot} is one in a {self.topic} that is gone: the topic was "
-                f"made anew ({resume['id']}, now {called}); begin with a new recovery directory, and where "
-                f"kafka.start says"
-            )
-            raise KafkaFault(msg)
+        if resume.get("id"):
+            self.reader.identity.hold(resume["id"], f"the position of slot {slot}")
         (low, high), offset = self._bounds[slot], resume["offset"]
         if not low <= offset <= high:
             gone = f"{low - offset} records are gone" if offset < low else "the topic was made anew"

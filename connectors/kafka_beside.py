@@ -13,26 +13,26 @@ Needs      ``pip install midstream[kafka]``
 Strategy. That of ``connectors.control``, for its reason: a second input that came before or after the streams
 by chance would give a resumed run other numbers. One consumer a process reads the orders from the beginning
 of their topic, and keeps them; feedback from where each slot has it. A record that is neither is logged and
-passed by. A topic that ends before what a slot has heard of it was made anew: what it says from then on would
-be passed by as heard, so that is refused.
+passed by. In a topic that was made anew, what it says would be passed by as heard: so one that ends before
+what a slot has heard of it, or is another by what the cluster calls it, is refused, while the job runs too.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
 from typing_extensions import override
 
 from connectors._deltas import harmless
 from connectors._kafka_client import Cluster, KafkaFault, explained
+from connectors._kafka_topics import Identity
 from connectors._logged import logged
 from operators.packet import Feedback, Packet, Shape
 
@@ -41,6 +41,7 @@ __all__ = ["Beside", "BesideSource"]
 _log = logging.getLogger(__name__)
 _TAKEN = 1000
 _MOST_BYTES = 1 << 20
+_SAME = 5.0  # seconds between two questions whether the topics are the same
 
 
 class _Said(msgspec.Struct, tag_field="type", tag="feedback"):
@@ -75,8 +76,9 @@ class Beside:
         self._cluster, self._read, self._lock = cluster, read, threading.Lock()
         self._consumer = cluster.consumer(group)
         self._control, self._feedback = cluster.topic("control"), cluster.topic("feedback")
+        self._identities = tuple(Identity(cluster, topic) for topic in (self._control, self._feedback))
         self._orders: list[tuple[int, Shape]] = []
-        self._next = self._known = 0
+        self._known = 0
         self._about: dict[int, list[tuple[int, Feedback]]] = {}
         self._begun: dict[int, int] = {}
         self._waiting = set(slots)
@@ -89,33 +91,26 @@ class Beside:
 
     def _read_orders(self) -> None:
         """All orders that are there."""
-        patience = time.monotonic() + self._cluster.timeout
         place = TopicPartition(self._control, 0)
-        try:
-            low, end = self._cluster.bounds(self._consumer, place)
-            self._known = end
-            if low:
-                _log.warning(
-                    "%s begins at offset %d: earlier orders are gone, whoever had not heard them never does "
-                    "(retention.ms = -1 keeps them)", self._control, low,
-                )  # fmt: skip
-            self._next = place.offset = low
-            self._consumer.assign([place])
-            while self._next < end:
-                if time.monotonic() > patience:
-                    msg = f"kafka: {self._control} was not read to its end in kafka.timeout"
-                    raise KafkaFault(msg)
-                self._hear(0.1)
-        except KafkaException as error:
-            raise explained(error, f"read {self._control}") from error
+        place.offset, self._known = self._cluster.bounds(self._consumer, place)
+        if place.offset:
+            _log.warning(
+                "%s begins at offset %d: earlier orders are gone, whoever had not heard them never does "
+                "(retention.ms = -1 keeps them)", self._control, place.offset,
+            )  # fmt: skip
+        for message in self._cluster.between(self._consumer, place, self._known):
+            self._take_in(message)
 
-    def begin(self, slot: int, orders: int, feedback: int) -> None:
+    def begin(self, slot: int, orders: int, feedback: int, called: Iterable[str]) -> None:
         """A slot has had the orders up to offset `orders`, and its feedback up to offset `feedback`, -1 if
-        none.
+        none, of topics that were `called` so.
 
-        :raises KafkaFault: If there never were so many in these topics.
+        :raises KafkaFault: If there never were so many in these topics, or they were made anew.
         """
         with self._lock:
+            for identity, then in zip(self._identities, called, strict=False):
+                if then:
+                    identity.hold(then, f"the position of slot {slot}")
             for topic, heard, holds in (
                 (self._control, orders, self._known), (self._feedback, feedback, self._ends[slot]),
             ):  # fmt: skip
@@ -133,48 +128,63 @@ class Beside:
                     TopicPartition(self._feedback, slot, at if at >= 0 else OFFSET_BEGINNING)
                     for slot, at in self._begun.items()
                 ]
-                self._consumer.assign([TopicPartition(self._control, 0, self._next), *places])
+                self._consumer.assign([TopicPartition(self._control, 0, self._known), *places])
+
+    def called(self) -> tuple[str, ...]:
+        """What the cluster calls the topics, as far as it has said."""
+        return tuple(identity.known for identity in self._identities)
 
     def take(self, slot: int, orders: int) -> tuple[list[tuple[int, Shape]], list[tuple[int, Feedback]]]:
-        """What a slot has not had, each with its offset: orders from offset `orders` on, and feedback."""
+        """What a slot has not had, each with its offset: orders from offset `orders` on, and feedback.
+
+        :raises KafkaFault: If a topic was made anew.
+        """
         with self._lock:
+            for identity in self._identities:
+                identity.check(_SAME)
             if not self._waiting:
-                self._hear(0)
+                self._hear()
             about, self._about[slot] = self._about[slot], []
             return [each for each in self._orders if each[0] >= orders], about
 
-    def _hear(self, patience: float) -> None:
-        for message in self._consumer.consume(_TAKEN, patience):
-            error, offset = message.error(), message.offset() or 0
-            orders = message.topic() == self._control
-            if orders and (error is None or error.code() == KafkaError._PARTITION_EOF):
-                self._next = offset + (error is None)
-            if error is not None:
-                if error.code() != KafkaError._PARTITION_EOF:
-                    self._go_on(message, error)
-                continue
-            value = message.value() or b""
-            try:
-                if len(value) > _MOST_BYTES:
-                    msg = f"a record of more than {_MOST_BYTES} bytes"
-                    raise ValueError(msg)
-                if orders:
-                    self._orders.append((offset, self._read(value)))
-                else:
-                    said = _decode(value)
-                    about = Feedback(said.stream, said.seq, said.rule, said.label)
-                    self._about[message.partition() or 0].append((offset, about))
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
-                _log.error("%s@%d: %s", message.topic(), offset, harmless(fault))
-            except ValueError as fault:
-                _log.error("%s@%d: %s", message.topic(), offset, fault)
+    def _hear(self) -> None:
+        for message in self._consumer.consume(_TAKEN, 0):
+            error = message.error()
+            if error is None:
+                self._take_in(message)
+            elif error.code() != KafkaError._PARTITION_EOF:
+                self._go_on(message, error)
+
+    def _take_in(self, message: Message) -> None:
+        value, offset = message.value() or b"", message.offset() or 0
+        try:
+            if len(value) > _MOST_BYTES:
+                msg = f"a record of more than {_MOST_BYTES} bytes"
+                raise ValueError(msg)
+            if message.topic() == self._control:
+                self._orders.append((offset, self._read(value)))
+            else:
+                said = _decode(value)
+                about = Feedback(said.stream, said.seq, said.rule, said.label)
+                self._about[message.partition() or 0].append((offset, about))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
+            _log.error("%s@%d: %s", message.topic(), offset, harmless(fault))
+        except ValueError as fault:
+            _log.error("%s@%d: %s", message.topic(), offset, fault)
 
     def _go_on(self, message: Message, error: KafkaError) -> None:
-        """What the topic does not hold any more was not heard: that is said, and the rest is."""
+        """What the topic does not hold any more was not heard: that is said, and the rest is.
+
+        :raises KafkaFault: If it is another topic by now.
+        """
+        for identity in self._identities:
+            identity.settle()
         topic, partition = message.topic() or "", message.partition() or 0
         _log.error("%s", explained(error, f"read {topic}, partition {partition}: some of it was not heard"))
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._consumer.seek(TopicPartition(topic, partition, OFFSET_BEGINNING))
+            place = TopicPartition(topic, partition, OFFSET_BEGINNING)
+            self._consumer.incremental_unassign([place])
+            self._consumer.incremental_assign([place])
 
     def finish(self, slot: int) -> None:
         """A slot is done; with the last, the consumer."""
@@ -184,7 +194,8 @@ class Beside:
                 self._consumer.close()
 
 
-State = tuple[Any, int, int, tuple[Shape, ...], tuple[Feedback, ...]]
+State = tuple[Any, int, int, tuple[Shape, ...], tuple[Feedback, ...], tuple[str, ...]]
+_FIELDS = 6
 
 
 class _Partition(StatefulSourcePartition[tuple[str, Packet], State]):
@@ -196,8 +207,8 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], State]):
         resume: State,
     ) -> None:
         self._source, self._beside, self._slot = source, beside, slot
-        _, self._orders, self._heard, self._shapes, self._about = resume
-        beside.begin(slot, self._orders, self._heard)
+        _, self._orders, self._heard, self._shapes, self._about, called = resume
+        beside.begin(slot, self._orders, self._heard, called)
 
     @override
     @logged
@@ -218,7 +229,8 @@ class _Partition(StatefulSourcePartition[tuple[str, Packet], State]):
     @logged
     def snapshot(self) -> State:
         self.take()
-        return self._source.snapshot(), self._orders, self._heard, self._shapes, self._about
+        place = self._source.snapshot(), self._orders, self._heard
+        return *place, self._shapes, self._about, self._beside.called()
 
     def take(self) -> None:
         """Take what came meanwhile."""
@@ -264,7 +276,9 @@ class BesideSource(FixedPartitionedSource[tuple[str, Packet], State]):
     def build_part(
         self, step_id: str, for_part: str, resume_state: State | None
     ) -> StatefulSourcePartition[tuple[str, Packet], State]:
-        state = resume_state or (None, 0, -1, (), ())
+        state = resume_state or (None, 0, -1, (), (), ())
+        if len(state) < _FIELDS:  # saved before topics were known by more than their names
+            state = (*state, ())
         inner = self._source.build_part(step_id, for_part, state[0])
         part = _Partition(inner, self._beside, self._slots[for_part], state)
         if resume_state is None:

@@ -26,16 +26,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from connectors._kafka_client import Cluster, KafkaFault, explained
+from connectors._kafka_client import Cluster, explained
 from connectors._kafka_topics import present
 from connectors._records import Dead, Record
 
 __all__ = ["DeadLetters", "Letter", "LostError", "PutBack", "Replayed"]
 
 _log = logging.getLogger(__name__)
-_TAKEN = 100  # messages of one look
 _LETTERS = 100  # of one transaction
 _CLOSING = 5.0  # seconds
 
@@ -109,13 +108,16 @@ class DeadLetters:
     def records(self, letter: Letter) -> list[tuple[bytes | None, bytes]]:
         """What a letter puts back: keys and values, in order.
 
-        :raises LostError: If it is not all there any more, or never was in the log.
+        :raises LostError: If it is not all there any more, never was, or could not be read at all.
 
         :raises KafkaFault: If the log cannot be read.
         """
         said = letter.said
         if said.topic != self._deltas:
             msg = f"it came from {said.topic or 'a source without a log'}, not out of {self._deltas}"
+            raise LostError(msg)
+        if not said.size:
+            msg = f"nothing of it could be read: {said.cause}"
             raise LostError(msg)
         whole = said.size == len(said.data)
         if said.offset != said.last:  # a packet's deltas
@@ -135,7 +137,7 @@ class DeadLetters:
         what = f"the letter holds {len(said.data)} of its {said.size} bytes, and {self._deltas}"
         low, high = self._cluster.bounds(self._originals, place)
         if low <= said.offset < high:
-            for message in self._between(self._originals, place, said.offset + 1):
+            for message in self._cluster.between(self._originals, place, said.offset + 1):
                 value = message.value() or b""
                 if len(value) == said.size and value.startswith(said.data):
                     return message
@@ -152,36 +154,13 @@ class DeadLetters:
     ) -> Iterator[tuple[Message, Dead | Replayed]]:
         """The records between two offsets; what is none is told of, if `aloud`."""
         low, high = bounds
-        for message in self._between(self._letters, TopicPartition(self._dead, slot, low), high):
+        for message in self._cluster.between(self._letters, TopicPartition(self._dead, slot, low), high):
             try:
                 yield message, _decode(message.value() or b"")
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 if aloud:
                     self.strange += 1
                     _log.error("%s/%d@%d: no dead letter", self._dead, slot, message.offset() or 0)
-
-    def _between(self, consumer: Consumer, place: TopicPartition, end: int) -> Iterator[Message]:
-        """The records from `place` up to offset `end`."""
-        what = f"read {place.topic}, partition {place.partition}"
-        if place.offset >= end:
-            return
-        consumer.assign([place])
-        patience = time.monotonic() + self._cluster.timeout
-        while time.monotonic() < patience:
-            messages = consumer.consume(_TAKEN, 0.1)
-            for message in messages:
-                error = message.error()
-                if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                    raise explained(error, what)
-                if error is not None or (message.offset() or 0) >= end:
-                    return
-                yield message
-                if message.offset() == end - 1:
-                    return
-            if messages:  # whoever took them may have taken his time
-                patience = time.monotonic() + self._cluster.timeout
-        msg = f"kafka: {what}: it was not read to offset {end} in kafka.timeout"
-        raise KafkaFault(msg)
 
 
 class PutBack:

@@ -113,7 +113,7 @@ def _have(folder: Path) -> None:
         for part in folder.glob("part-*.sqlite3*"):
             part.unlink()
     if not any(folder.glob("part-*.sqlite3")):
-        if (folder / "slots").exists() and not making.exists():
+        if not making.exists() and any((folder / known).exists() for known in ("slots", "run")):
             msg = (
                 f"{folder}: the files of the state are gone (part-*.sqlite3), the rest is there: put them "
                 f"back, or begin with a new recovery directory"

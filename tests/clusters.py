@@ -28,10 +28,12 @@ PATIENCE_S = 30.0  # for what takes milliseconds on an idle machine
 class Cluster(ABC):
     """A cluster to test against; leaving the context stops it.
 
-    `bootstrap` is ``host:port`` and `client` the options that every client of it needs (servers, security).
+    `bootstrap` is ``host:port`` and `client` the options that every client of it needs (servers, security);
+    `without` are options for our own clients, for what it lacks.
     """
 
     real: ClassVar[bool]  # a Kafka, with all that the mock lacks
+    without: ClassVar[Options] = {}
 
     @property
     @abstractmethod
@@ -107,11 +109,12 @@ class MockBroker(Cluster):
     It has produce (idempotent too) and fetch, headers, watermarks, committed offsets, and transactions as
     calls. It lacks requests of administrators (to create or delete a topic, to add partitions, to describe
     options: they time out), ``read_committed`` (aborted and open records are delivered), fencing of a zombie,
-    offsets for times (always none), deletion of records, and security. An unknown topic is made when a client
-    asks for it, with four partitions.
+    offsets for times (always none), deletion of records, and security; the end of a transaction has no
+    checksum. An unknown topic is made when a client asks for it, with four partitions.
     """
 
     real = False
+    without: ClassVar[Options] = {"check.crcs": "false"}
 
     def __init__(self) -> None:
         # The very library that confluent-kafka has loaded, wherever it lies.

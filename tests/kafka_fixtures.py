@@ -63,14 +63,14 @@ def real_broker(_started: Broker) -> Iterator[Broker]:
     _started.revive()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mock_broker() -> Iterator[MockBroker]:
     """librdkafka's mock, whatever `broker` is."""
     with MockBroker() as broker:
         yield broker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broker(request: pytest.FixtureRequest) -> Cluster:
     """The cluster of this run: the one that is named, else a real one if asked for, else the mock."""
     if named := os.environ.get(_NAMED):

@@ -47,7 +47,7 @@ class Record(NamedTuple):
 
 def view(broker: Cluster, prefix: str, slots: int = 2, **more: Any) -> Ours:
     """Our connectors' view of a cluster."""
-    options = broker.client | more.pop("options", {})
+    options = broker.client | broker.without | more.pop("options", {})
     bootstrap = options.pop("bootstrap.servers")
     return Ours(bootstrap, prefix, slots, **{"timeout": PATIENCE_S, "options": options} | more)
 

@@ -209,6 +209,40 @@ def test_a_topic_that_ends_before_what_was_heard_of_it_is_refused(
         Job(topics, prefix, {1: (None, *heard, (), ())})
 
 
+@pytest.mark.parametrize("topic", ["control", "feedback"])
+def test_a_topic_that_was_made_anew_is_refused_however_long_it_is(
+    topics: Cluster, prefix: str, topic: str
+) -> None:
+    if not topics.real:
+        pytest.skip("the mock calls every topic the same")
+    order(topics, prefix, "one")
+    feedback(topics, prefix, 0, "a")
+    job = Job(topics, prefix)
+    until(lambda: all(state[5] and all(state[5]) for state in job.epoch().values()))
+    states = job.epoch()
+    admin, full = AdminClient(topics.client), f"{prefix}.{topic}"
+    admin.delete_topics([full])[full].result(PATIENCE_S)
+    until(lambda: full not in admin.list_topics(timeout=PATIENCE_S).topics)
+    topics.create_topics({full: 2 if topic == "feedback" else 1})
+    order(topics, prefix, "two", "three")
+    for slot in range(2):
+        for stream in "bcd":
+            feedback(topics, prefix, slot, stream)
+    match = rf"is one in a {prefix}\.{topic} that is gone: the topic was made anew"
+    with pytest.raises(KafkaFault, match=match):
+        until(lambda: job.epoch() and False)
+    with pytest.raises(KafkaFault, match=rf"the position of slot 0 {match}"):
+        Job(topics, prefix, states)
+
+
+def test_a_position_of_before_topics_had_names_of_their_own_is_taken(topics: Cluster, prefix: str) -> None:
+    order(topics, prefix, "one")
+    job = Job(topics, prefix, dict.fromkeys(range(2), (None, 1, -1, (), ())))
+    deltas(topics, prefix, "x")
+    hear(job, {0: [(["x"], [], [])], 1: [(["x"], [], [])]})
+    job.stop()
+
+
 def test_orders_that_are_gone_are_told_of(
     topics: Cluster, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,7 +10,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors._kafka_client import KafkaFault
-from connectors.kafka import Start
+from connectors.kafka import KafkaSource, Start
 from operators.slots import slot_key
 from tests.clusters import PATIENCE_S, Cluster, MockBroker
 from tests.kafka_log import Driven, said, source, until, view, write
@@ -117,17 +117,51 @@ def test_a_log_that_was_made_anew_is_told_however_long_it_is(
     until(called)
     before.close()
     Driven(source(broker, prefix), saved).close()  # it is still the same
-    admin = AdminClient(broker.client)
-    admin.delete_topics([deltas])[deltas].result(PATIENCE_S)
-    until(lambda: deltas not in admin.list_topics(timeout=PATIENCE_S).topics)
-    broker.create_topics({deltas: 2})
-    write(broker, deltas, [said("a", "y")] * 5)
+    made_anew(broker, deltas, 5)
     there = source(broker, prefix)
     with pytest.raises(
         KafkaFault, match=r"slot 0 is one in a .*\.deltas that is gone: the topic was made anew"
     ):
         there.build_part("source", slot_key(0), saved[0])
     there.reader.consumer.close()
+
+
+def made_anew(broker: Cluster, deltas: str, records: int) -> None:
+    """The topic under its old name, with other records."""
+    admin = AdminClient(broker.client)
+    admin.delete_topics([deltas])[deltas].result(PATIENCE_S)
+    until(lambda: deltas not in admin.list_topics(timeout=PATIENCE_S).topics)
+    broker.create_topics({deltas: 2})
+    write(broker, deltas, [said("a", "y")] * records)
+
+
+@pytest.mark.parametrize("records", [1, 2, 5], ids=["shorter", "as long", "longer"])
+def test_a_log_that_is_made_anew_while_it_is_read_ends_the_job(
+    broker: Cluster, prefix: str, deltas: str, records: int
+) -> None:
+    if not broker.real:
+        pytest.skip("the mock calls every topic the same")
+    write(broker, deltas, [said("a", "x")] * 2)
+    driven = Driven(source(broker, prefix))
+    until(lambda: len(driven.poll().texts()) == 2 and driven.source.reader.identity.known)
+    made_anew(broker, deltas, records)
+    match = r"the position that was reached is one in a .*\.deltas that is gone: the topic was made anew"
+    with pytest.raises(KafkaFault, match=match):
+        until(lambda: driven.poll() and False)
+    driven.source.reader.consumer.close()
+
+
+def test_what_the_topic_was_called_is_saved_again_though_nobody_answers(
+    mock_broker: Cluster, prefix: str
+) -> None:
+    mock_broker.create_topics({f"{prefix}.deltas": 2})
+    known = position(0, prefix)[:-1] + b',"id":"abc"}'
+    impatient = KafkaSource(view(mock_broker, prefix, timeout=0.5), {0: slot_key(0)}, prefix)
+    driven = Driven(impatient, {0: known})
+    assert b'"id":"abc"' in driven.parts[0].snapshot()
+    driven.poll()
+    assert b'"id":"abc"' in driven.parts[0].snapshot()
+    driven.close()
 
 
 def test_records_that_were_deleted_before_they_were_read_are_told_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from enum import IntEnum
 from importlib import resources
 from typing import Any, get_args
@@ -189,10 +190,10 @@ def test_every_kind_of_dead_letter_fits_and_that_it_was_put_back() -> None:
 
 def test_sums_with_feedback_fit(broker: Cluster, prefix: str) -> None:
     broker.create_topics({f"{prefix}.metrics": 1})
-    metrics = Metrics(view(broker, prefix), "analyze", 1, 1e-9, Tally())
-    metrics.add(pack(0, [], now=0).having(feedback=(Feedback("a", 3, "email", "wrong"),)))
-    until(lambda: consume(broker, f"{prefix}.metrics", 1))
-    [record] = consume(broker, f"{prefix}.metrics", 1)
+    with closing(Metrics(view(broker, prefix), "analyze", 1, 1e-9, Tally())) as metrics:
+        metrics.add(pack(0, [], now=0).having(feedback=(Feedback("a", 3, "email", "wrong"),)))
+        until(lambda: consume(broker, f"{prefix}.metrics", 1))
+        [record] = consume(broker, f"{prefix}.metrics", 1)
     assert record.value["feedback"]
     fits("metrics").validate(record.value)
 

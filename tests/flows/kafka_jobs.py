@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ def _settings(broker: Cluster, prefix: str, **more: Any) -> dict[str, object]:
         "KAFKA__UNTIL": "end", "KAFKA__METRICS": 0,
         # The mock answers no administrator: a job asks it in vain what a topic takes.
         "KAFKA__TIMEOUT": 10 if broker.real else 2.5,
+        "KAFKA__OPTIONS": json.dumps(broker.without),
     } | more  # fmt: skip
 
 

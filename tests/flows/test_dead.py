@@ -41,7 +41,8 @@ def dlq(broker: Cluster, prefix: str) -> Dlq:
     broker.create_topics({f"{prefix}.deltas": SLOTS, f"{prefix}.dead": SLOTS})
     settings = {
         "MIDSTREAM_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap, "MIDSTREAM_KAFKA__PREFIX": prefix,
-        "MIDSTREAM_SLOTS": str(SLOTS), "COLUMNS": "300",
+        "MIDSTREAM_KAFKA__OPTIONS": json.dumps(broker.without), "MIDSTREAM_SLOTS": str(SLOTS),
+        "COLUMNS": "300",
     }  # fmt: skip
     return lambda *arguments: CliRunner().invoke(app, [str(each) for each in arguments], env=settings)
 
@@ -243,6 +244,18 @@ def test_a_record_that_the_log_does_not_hold_any_more_is_told_of(
     assert f"letter 0/0 cannot be put back: the letter holds 5 of its {size} bytes" in result.stderr
     assert f"does not hold offset {offset} any more" in result.stderr
     assert dlq("replay", "--dry-run").exit_code == 1
+
+
+def test_a_letter_that_holds_nothing_is_told_of(broker: Cluster, prefix: str, dlq: Dlq) -> None:
+    letter = {
+        "type": "dead", "stream": "", "cause": "offsets 3 to 7: damaged", "topic": f"{prefix}.deltas",
+        "offset": 3, "last": 3, "size": 0, "data": "", "seq": 0, "slot": 0,
+    }  # fmt: skip
+    write(broker, f"{prefix}.dead", [letter])
+    result = dlq("replay")
+    assert result.exit_code == 1
+    wanted = "letter 0/0 cannot be put back: nothing of it could be read: offsets 3 to 7: damaged"
+    assert wanted in result.stderr
 
 
 def test_what_never_was_in_the_log_is_not_put_there(broker: Cluster, prefix: str, dlq: Dlq) -> None:

@@ -104,10 +104,14 @@ def test_state_is_never_taken_for_what_was_being_made(tmp_path: Path) -> None:
     assert len(list(folder.glob("part-*.sqlite3"))) == 4
 
 
-def test_a_file_of_the_state_that_went_missing_later_is_not_made_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gone", [("part-0.sqlite3",), ("part-0.sqlite3", "slots")], ids=len)
+def test_a_file_of_the_state_that_went_missing_later_is_not_made_anew(
+    tmp_path: Path, gone: tuple[str, ...]
+) -> None:
     with kept(tmp_path, load(), "inflight"):
         pass
-    (tmp_path / "part-0.sqlite3").unlink()
+    for name in gone:
+        (tmp_path / name).unlink()
     with (
         pytest.raises(StateError, match="the files of the state are gone"),
         kept(tmp_path, load(), "inflight"),
