@@ -1,9 +1,9 @@
-"""The two ends of the bench of the gateway: a provider that stamps what it sends, and clients that read stamps.
+"""The two ends of the bench of the gateway: a provider that stamps what it sends, clients that read stamps.
 
 ``python -m benches.gateway_ends provider`` serves Chat Completions streams; ``... clients`` asks for them and
-prints what came, as JSON. Both are as plain as can be, on one loop, because they share a core with what is
-measured: HTTP is written by hand and read by searching. A stamp is the monotonic clock of the machine, one for
-all processes, in a field that no rule looks at.
+prints what came, as JSON. Both are as plain as can be, on one loop, because they share a core: HTTP is
+written by hand and read by searching. A stamp is the monotonic clock of the machine, one for all processes,
+in a field that no rule looks at.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import json
 import re
 import time
+from typing import ClassVar
 
 import numpy as np
 import orjson
@@ -21,7 +22,10 @@ from benches.workloads import words
 
 _STAMP = re.compile(rb'"system_fingerprint":"fp_(\d+)"')
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-_ASK = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer k\r\n"
+_ASK = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    b"authorization: Bearer k\r\n"
+)
 _SCRIPTS = 64
 
 
@@ -29,7 +33,13 @@ def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
     """A chunk of Chat Completions without its stamp."""
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
     return orjson.dumps(
-        {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": [choice],
+        }
     )[:-1]
 
 
@@ -50,9 +60,8 @@ class Provider(asyncio.Protocol):
     takes them.
     """
 
-    gone = 0
-    """Monotonic ns at which the last one was closed."""
-    open = 0
+    gone: ClassVar[dict[int, int]] = {}
+    """Monotonic ns at which those were left that did not come to their end, by seed."""
 
     def __init__(self, scripts: dict[int, list[list[bytes]]]) -> None:
         self._scripts = scripts
@@ -74,6 +83,11 @@ class Provider(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data += data
+        if self._data.startswith(b"GET /gone/") and self._data.endswith(b"\r\n\r\n"):
+            seed = int(self._data[10:].split(b" ")[0])
+            self._transport.write(b"%d" % self.gone.pop(seed, 0))
+            self._transport.close()
+            return
         head, found, body = self._data.partition(b"\r\n\r\n")
         length = int(re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)[1]) if found else 1
         if len(body) < length:
@@ -81,9 +95,10 @@ class Provider(asyncio.Protocol):
         self._data = b""
         asked = orjson.loads(body)
         seed, deltas, gap = asked["seed"], asked["deltas"], asked["gap"]
-        known = self._scripts.setdefault(deltas, [script(s, deltas) for s in range(_SCRIPTS)])
-        Provider.open += 1
-        self._task = asyncio.get_running_loop().create_task(self._say(known[seed % _SCRIPTS], gap))
+        if deltas not in self._scripts:
+            self._scripts[deltas] = [script(each, deltas) for each in range(_SCRIPTS)]
+        chunks, self._seed = self._scripts[deltas][seed % _SCRIPTS], seed
+        self._task = asyncio.get_running_loop().create_task(self._say(chunks, gap))
 
     async def _say(self, chunks: list[bytes], gap: float) -> None:
         write, loop = self._transport.write, asyncio.get_running_loop()
@@ -98,15 +113,13 @@ class Provider(asyncio.Protocol):
             write(framed(each))
         done = b"data: [DONE]\n\n"
         write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(done), done))
-        Provider.open -= 1
         self._task = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         if self._task:
             self._task.cancel()
-            Provider.open -= 1
-            Provider.gone = time.monotonic_ns()
+            self.gone[self._seed] = time.monotonic_ns()
 
 
 class Client(asyncio.Protocol):
@@ -163,7 +176,9 @@ async def ask(port: int, streams: int, deltas: int, gap: float, ramp: float) -> 
         body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "go on"}], "stream": True,
                            "seed": seed, "deltas": deltas, "gap": gap}).encode()  # fmt: skip
         done = loop.create_future()
-        _, client = await loop.create_connection(lambda b=body, d=done: Client(b, delays, d), "127.0.0.1", port)
+        _, client = await loop.create_connection(
+            lambda b=body, d=done: Client(b, delays, d), "127.0.0.1", port
+        )
         clients.append(client)
         waits.append(done)
     failed = sum(isinstance(each, Exception) for each in await asyncio.gather(*waits, return_exceptions=True))
@@ -175,6 +190,40 @@ async def ask(port: int, streams: int, deltas: int, gap: float, ramp: float) -> 
         "p50": float(np.percentile(ms, 50)), "p99": float(np.percentile(ms, 99)), "max": float(ms.max()),
         "first_p50": float(np.percentile(first, 50)), "first_p99": float(np.percentile(first, 99)),
     }  # fmt: skip
+
+
+async def leave(port: int, provider: int, count: int, at_once: int = 50) -> list[float]:
+    """`count` calls by way of `port`, each left after its first delta: for how many ms the provider went on.
+
+    :arg provider: Its own port, where it tells when it was left.
+    """
+    seeds, waits = iter(range(count)), []
+
+    async def some() -> None:
+        for seed in seeds:
+            left = await _left(port, seed)
+            gone = 0
+            while not gone:
+                await asyncio.sleep(0.01)
+                reader, writer = await asyncio.open_connection("127.0.0.1", provider)
+                writer.write(b"GET /gone/%d HTTP/1.1\r\n\r\n" % seed)
+                gone = int(await reader.read(64))
+                writer.close()
+            waits.append((gone - left) / 1e6)
+
+    await asyncio.gather(*(some() for _ in range(at_once)))
+    return sorted(waits)
+
+
+async def _left(port: int, seed: int) -> int:
+    asked = {"model": "m", "messages": [], "stream": True, "seed": seed, "deltas": 1000, "gap": 0.01}
+    body = json.dumps(asked).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(_ASK + b"content-length: %d\r\n\r\n%s" % (len(body), body))
+    await reader.readuntil(b'"content":')
+    left = time.monotonic_ns()
+    writer.transport.abort()
+    return left
 
 
 def main() -> None:
