@@ -5,8 +5,8 @@
 A provider and clients (``benches.gateway_ends``) share one core, what stands between them has the other:
 nothing (*direct*), the gateway with the shipped policy and everything on, nginx and LiteLLM's proxy where
 they are installed. Stamps are of one clock, so a wait is from the provider's write to the client's read, in
-one run with the peers. *wait*: 100 streams of 50 deltas a second. *most*: 100 streams as fast as they go. *many*:
-2,000 streams of a delta a second. *aborts*: calls that are left after their first delta, with the
+one run with the peers. *wait*: 100 streams of 50 deltas a second. *most*: 100 streams as fast as they go.
+*many*: 2,000 streams of a delta a second. *aborts*: calls that are left after their first delta, with the
 gateway's memory, sockets and open streams before and after, and how long the provider went on.
 """
 

@@ -18,9 +18,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import orjson
 from starlette.types import Message, Receive, Send
 
+from connectors._access import Caller
 from connectors._api_errors import api_error
 from connectors._blocked_body import blocked_body
 from connectors._decoder import Dialect
@@ -29,14 +29,16 @@ from connectors._frames import Frames, SseFrames, WholeBody
 from connectors._hub import Hub, Judged
 from connectors._item_ends import ends_of
 from connectors._last_frames import Call
+from connectors._metrics import Metrics, Outcome
 from connectors._passage import Passage, State
 from connectors._plain_frames import plain_of
+from connectors._refused_call import Refusal
 from connectors._relay import Nobody, Relay, Silent
 from connectors._routes import Route, below
 from connectors._upstream import Pairs, Provider, Reply, UpstreamFault
 from connectors.decoders import open_dialect
 
-__all__ = ["Bounds", "Exchange", "Refused", "asked_model"]
+__all__ = ["Bounds", "Exchange"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,14 @@ _HOP = frozenset(
 
 
 _GRAVITY = ("allow", "would_redact", "would_block", "warn", "steer", "redact", "block")
+
+
+_OUTCOMES: dict[State, Outcome] = {
+    State.OPEN: "gone",
+    State.DONE: "done",
+    State.BLOCKED: "blocked",
+    State.FAILED: "failed",
+}
 
 
 @dataclass(frozen=True)
@@ -62,20 +72,6 @@ class Bounds:
     """Seconds in which a request's body must be there."""
     judging: float = 30.0
     """Seconds in which something that waits must be judged."""
-
-
-class Refused(Exception):
-    """A call that is not served.
-
-    :arg kind: Why, one of ``_api_errors.KINDS``.
-
-    :arg message: For the caller, in our words.
-
-    """
-
-    def __init__(self, *, kind: str, message: str, status: int = 0, headers: Pairs = ()) -> None:
-        super().__init__(message)
-        self.kind, self.message, self.status, self.headers = kind, message, status, headers
 
 
 class _Gone(Exception):
@@ -94,10 +90,16 @@ class Exchange:
     bounds: Bounds
     send: Send = field(repr=False)
     receive: Receive = field(repr=False)
+    metrics: Metrics = field(repr=False)
+    caller: Caller = field(repr=False)
     begun: bool = False
     """Whether the caller has been told a status."""
     asked: str = "allow"
     """The gravest that was decided about its request."""
+    began: float = 0.0
+    """When it was asked of the provider (monotonic, seconds)."""
+    heard: bool = False
+    """Whether the provider has begun to answer."""
 
     @property
     def api(self) -> str:
@@ -107,11 +109,12 @@ class Exchange:
     async def run(self, method: str, headers: Pairs, query: Sequence[tuple[str, str]], body: bytes) -> None:
         """Serve it to its end.
 
-        :raises Refused: If the caller has been told nothing yet.
+        :raises Refusal: If the caller has been told nothing yet.
         """
         if body or (method == "POST" and not self.route.path.endswith("/cancel")):
             body = await self._judged_request(body)
         path = below(self.provider.upstream.base_url, self.route.path)
+        self.began = time.monotonic()
         try:
             async with asyncio.TaskGroup() as tasks:
                 watch = tasks.create_task(self._watch())
@@ -119,24 +122,25 @@ class Exchange:
                     await self._answer(reply, tasks)
                 watch.cancel()
         except* _Gone:
+            self.metrics.answer(self.route.dialect, "gone")
             _log.info("%s: the caller has gone away", self.name)
         except* UpstreamFault as faults:
             raise _refusal(faults) from None
-        except* Refused as refusals:
+        except* Refusal as refusals:
             raise refusals.exceptions[0] from None
 
     async def _judged_request(self, body: bytes) -> bytes:
         relay = Relay(WholeBody(self.bounds.body), Silent(), ends_of(""), Nobody())
-        passage = Passage(self.hub, f"{self.name}/request", relay, self.bounds.judging)
+        passage = Passage(self.hub, f"{self.name}/request", relay, self.bounds.judging, self.caller.hear)
         try:
-            judged = await self._whole(passage, [body])
+            judged = await passage.whole(body)
         finally:
             passage.close()
         self.asked = _gravest(passage.verdicts)
         if passage.state is State.BLOCKED:
-            raise Refused(kind="blocked", message="the request was blocked by policy")
+            raise Refusal(kind="blocked", message="the request was blocked by policy")
         if passage.state is State.FAILED:
-            raise Refused(kind="bad_request", message=f"the request cannot be judged: {passage.reason}")
+            raise Refusal(kind="bad_request", message=f"the request cannot be judged: {passage.reason}")
         return judged
 
     async def _answer(self, reply: Reply, tasks: asyncio.TaskGroup) -> None:
@@ -147,61 +151,73 @@ class Exchange:
             await self._body(reply)
         else:
             said = kind.decode("latin-1")[:64]
-            raise Refused(
+            raise Refusal(
                 kind="upstream_failed", message=f"the provider's answer is {said!r}, which cannot be judged"
             )
 
     async def _body(self, reply: Reply) -> None:
         """An answer that is no stream."""
         body = await reply.body(self.bounds.body)
+        self._received(body)
         error = reply.status >= 400 or not self.route.dialect
         dialect: Dialect = Silent() if error else self._dialect()
         relay = Relay(WholeBody(self.bounds.body), dialect, ends_of(""), Nobody())
-        passage = Passage(self.hub, self.name, relay, self.bounds.judging)
+        passage = Passage(self.hub, self.name, relay, self.bounds.judging, self.caller.hear)
         try:
-            judged = await self._whole(passage, [body]) if body else b""
+            judged = await passage.whole(body) if body else b""
         finally:
             passage.close()
+        self.metrics.answer(self.route.dialect, _OUTCOMES[passage.state])
         if passage.state is State.FAILED:
             raise _refused(passage)
         if passage.state is State.BLOCKED:
             if error:
-                raise Refused(kind="upstream_failed", message="the provider's answer was blocked by policy")
+                raise Refusal(kind="upstream_failed", message="the provider's answer was blocked by policy")
             judged = blocked_body(self.route.dialect, body)
         size, action = b"%d" % len(judged), _gravest(passage.verdicts).encode()
         await self._head(reply, [(b"content-length", size), (b"x-midstream-answer", action)])
         await self._more(judged, more=False)
-
-    async def _whole(self, passage: Passage, parts: list[bytes]) -> bytes:
-        """What may leave of a body, when all of it is judged."""
-        for part in parts:
-            await passage.receive(part)
-        await passage.receive_eof()
-        free = [passage.take()]
-        while passage.state is State.OPEN:
-            await passage.news()
-            free.append(passage.take())
-        return b"".join(free)
 
     async def _stream(self, reply: Reply, tasks: asyncio.TaskGroup) -> None:
         ending = open_ending(self.api, Call(self.name, self.route.model or "unknown", int(time.time())))
         frames: Frames = SseFrames(self.bounds.event)
         spoken = self.route.dialect
         relay = Relay(frames, self._dialect(), ends_of(spoken), ending, plain_of(spoken))
-        passage = Passage(self.hub, self.name, relay, self.bounds.judging)
+        passage = Passage(self.hub, self.name, relay, self.bounds.judging, self.caller.hear)
         try:
-            reading = tasks.create_task(_read(reply, passage))
+            reading = tasks.create_task(self._read(reply, passage))
             while passage.state is State.OPEN:
                 await passage.news()
                 if data := passage.take():
+                    for seconds in passage.waits():
+                        self.metrics.frame(seconds)
                     await self._head(reply, [])
                     await self._more(data)
             reading.cancel()
             last = self._last(passage, ending)
+            self.metrics.answer(self.route.dialect, _OUTCOMES[passage.state])
             await self._head(reply, [])
             await self._more(last, more=False)
         finally:
             passage.close()
+
+    async def _read(self, reply: Reply, passage: Passage) -> None:
+        """Everything that the provider sends."""
+        try:
+            async for data in reply.chunks():
+                self._received(data)
+                await passage.receive(data)
+                if passage.state is not State.OPEN:
+                    return
+            await passage.receive_eof()
+        except UpstreamFault as fault:
+            passage.fail(str(fault))
+
+    def _received(self, data: bytes) -> None:
+        if not self.heard:
+            self.heard = True
+            self.metrics.first_byte(time.monotonic() - self.began)
+        self.metrics.received(len(data))
 
     def _last(self, passage: Passage, ending: SseEnding) -> bytes:
         rest = passage.take()
@@ -226,16 +242,21 @@ class Exchange:
     async def _head(self, reply: Reply, more: list[tuple[bytes, bytes]]) -> None:
         if self.begun:
             return
-        headers = [(name, value) for name, value in reply.headers if name.lower() not in _HOP]
+        own = self.caller.headers()
+        ours = {name for name, _ in own}
+        headers = [each for each in reply.headers if each[0].lower() not in _HOP | ours]
+        headers += own
+        self.metrics.request(self.route.dialect, self.route.upstream, reply.status)
         headers += [(b"x-midstream-stream", self.name.encode()), *more]
         headers.append((b"x-midstream-request", self.asked.encode()))
         self.begun = True
         await self.send({"type": "http.response.start", "status": reply.status, "headers": headers})
 
     async def _more(self, data: bytes, *, more: bool = True) -> None:
+        self.metrics.sent(len(data))
         await self.send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def refuse(self, refused: Refused) -> None:
+    async def refuse(self, refused: Refusal) -> None:
         """Tell the caller why not."""
         status, body = api_error(self.api, refused.status, refused.kind, refused.message)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
@@ -244,29 +265,17 @@ class Exchange:
         await self._more(body, more=False)
 
 
-async def _read(reply: Reply, passage: Passage) -> None:
-    """Everything that the provider sends."""
-    try:
-        async for data in reply.chunks():
-            await passage.receive(data)
-            if passage.state is not State.OPEN:
-                return
-        await passage.receive_eof()
-    except UpstreamFault as fault:
-        passage.fail(str(fault))
-
-
-def _refusal(faults: BaseExceptionGroup[UpstreamFault]) -> Refused:
+def _refusal(faults: BaseExceptionGroup[UpstreamFault]) -> Refusal:
     fault: BaseException = faults
     while isinstance(fault, BaseExceptionGroup):
         fault = fault.exceptions[0]
     late = isinstance(fault, UpstreamFault) and fault.kind.startswith("timeout")
-    return Refused(kind="upstream_timeout" if late else "upstream_failed", message=str(fault))
+    return Refusal(kind="upstream_timeout" if late else "upstream_failed", message=str(fault))
 
 
-def _refused(passage: Passage) -> Refused:
+def _refused(passage: Passage) -> Refusal:
     """Of an answer of which nothing has left."""
-    return Refused(kind="upstream_failed", message=f"the provider's answer failed: {passage.reason}")
+    return Refusal(kind="upstream_failed", message=f"the provider's answer failed: {passage.reason}")
 
 
 def _gravest(verdicts: Sequence[Judged]) -> str:
@@ -275,12 +284,3 @@ def _gravest(verdicts: Sequence[Judged]) -> str:
 
 def _header(headers: Pairs, name: bytes) -> bytes:
     return next((value for known, value in headers if known.lower() == name), b"")
-
-
-def asked_model(body: bytes) -> str:
-    """The model that a request names."""
-    try:
-        model = orjson.loads(body).get("model", "")
-    except (orjson.JSONDecodeError, AttributeError):
-        return ""
-    return model if isinstance(model, str) else ""

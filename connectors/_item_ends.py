@@ -48,4 +48,4 @@ def _responses(name: str, event: dict[str, Any]) -> Ends:
     return [(0, event["output_index"])]
 
 
-_ENDS = {"chat": _chat, "messages": _messages, "responses": _responses}
+_ENDS = {"chat": _chat, "messages": _messages, "realtime": _responses, "responses": _responses}

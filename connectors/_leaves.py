@@ -20,7 +20,8 @@ _NAMED = frozenset(
     previous_item_id conversation_id call_id tool_call_id tool_use_id generation_id responseId modelVersion
     createTime phase effort format truncation tool_choice include native_finish_reason provider blockReason
     severity category probability threshold mimeType mime_type media_type voice speed container_id file_id
-    filter_results reasoning_effort verbosity processing_status request_id
+    filter_results reasoning_effort verbosity processing_status request_id modalities output_modalities
+    max_output_tokens input_audio_format output_audio_format latency rid
     """.split()  # noqa: SIM905
 )
 """Keys whose values are names, codes and times."""
@@ -32,7 +33,19 @@ _OPAQUE = frozenset(
 )
 """Keys whose values nobody can read: ciphertext, signatures, padding, media."""
 _PASSED = _NAMED | _OPAQUE
-ENTIRE = frozenset(("name", "title", "url", "uri", "message", "code", "param", "reason", "filename", "label"))
+_LISTED = frozenset(("modalities", "output_modalities"))
+"""Keys whose values are lists of codes."""
+_MEDIA = frozenset(("data", "audio", "delta"))
+"""Keys whose value is media if what stands beside it says so."""
+_SOUNDS = frozenset(
+    """
+    input_audio output_audio audio input_audio_buffer.append response.output_audio.delta response.audio.delta
+    """.split()  # noqa: SIM905
+)
+"""Types of what holds sound, base64 in ``audio`` or ``delta``; its transcript stands elsewhere."""
+ENTIRE = frozenset(
+    "name title url uri message code param reason filename label status_details".split()  # noqa: SIM905
+)
 """Keys whose values no API sends in pieces: they can be decided at once, and what stands behind them in a
 stream (the arguments of a tool, behind its name) need not wait for its end."""
 _WHOLE = frozenset(("args", "arguments", "input", "action", "queries"))
@@ -69,7 +82,9 @@ def _walk(node: Any, name: str, found: list[Leaf]) -> None:
         key = str(place) if named else name
         if named and key in _PASSED and (value.__class__ is str or key in _OPAQUE):
             continue
-        if named and key == "data" and _is_media(node):
+        if named and key in _MEDIA and value.__class__ is str and _is_media(node, key):
+            continue
+        if not named and key in _LISTED and value.__class__ is str:
             continue
         if value.__class__ is str:
             if value and not _is_media_url(value):
@@ -80,8 +95,10 @@ def _walk(node: Any, name: str, found: list[Leaf]) -> None:
             _walk(value, key, found)
 
 
-def _is_media(node: dict[str, Any]) -> bool:
+def _is_media(node: dict[str, Any], key: str) -> bool:
     """``{"media_type": "image/png", "data": ...}``: but text in that form is text."""
+    if key != "data":
+        return isinstance(node.get("type"), str) and node["type"] in _SOUNDS
     kind = node.get("mimeType") or node.get("mime_type") or node.get("media_type") or node.get("format") or ""
     return isinstance(kind, str) and bool(kind) and not kind.startswith(("text/", "application/json"))
 

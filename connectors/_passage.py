@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 from connectors._hub import Covered, Ended, Failed, Hub, Judged, Released, Told
-from connectors._relay import Relay
-from operators.packet import Finish
+from connectors._relay import Relay, Said
+from operators.packet import Delta, Finish
 
 __all__ = ["Passage", "State"]
 
@@ -34,9 +35,14 @@ class Passage:
     """A stream under the name that the flow knows it by. Made and used on the loop; close it.
 
     :arg patience: Seconds in which something that waits must be judged, twice that at most.
+
+    :arg heard: Is given all deltas.
     """
 
-    def __init__(self, hub: Hub, name: str, relay: Relay, patience: float) -> None:
+    def __init__(
+        self, hub: Hub, name: str, relay: Relay, patience: float, heard: Callable[[Iterable[Delta]], object]
+    ) -> None:
+        self._heard = heard
         self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(patience, self._wait)
@@ -59,16 +65,26 @@ class Passage:
         await self._drained.wait()
         await self._hub.room(self.name)
         if self.state is State.OPEN:
-            self._hub.say(self.name, self._relay.receive_data(data, now=time.time_ns()))
+            self._say(self._relay.receive_data(data, now=time.time_ns()))
             self._look()
 
     async def receive_eof(self) -> None:
         """The provider has sent all."""
         await self._hub.room(self.name)
         if self.state is State.OPEN:
-            self._hub.say(self.name, self._relay.receive_eof(now=time.time_ns()))
+            self._say(self._relay.receive_eof(now=time.time_ns()))
             self._eof = True
             self._look()
+
+    async def whole(self, body: bytes) -> bytes:
+        """What may leave of a body, when all of it is judged."""
+        await self.receive(body)
+        await self.receive_eof()
+        free = [self.take()]
+        while self.state is State.OPEN:
+            await self.news()
+            free.append(self.take())
+        return b"".join(free)
 
     def fail(self, reason: str) -> None:
         """The stream cannot go on; what may leave already still does."""
@@ -94,11 +110,22 @@ class Passage:
             self.state = State.DONE
         return free
 
+    def waits(self) -> list[float]:
+        """For how many seconds each frame waited here that was taken since the last call."""
+        now, came = time.time_ns(), self._relay.came
+        waited = [(now - at) / 1e9 for at in came]
+        came.clear()
+        return waited
+
     def close(self) -> None:
         """Nobody takes any more."""
         self._timer.cancel()
         self._hub.say(self.name, self._relay.give_up(Finish.TRUNCATED))
         self._hub.close(self.name)
+
+    def _say(self, said: list[Said]) -> None:
+        self._heard(delta for _, delta in said)
+        self._hub.say(self.name, said)
 
     def _look(self) -> None:
         if self._relay.fault:

@@ -1,10 +1,10 @@
 """Frames that say one piece of text and nothing else, told without building what they are made of.
 
-Nearly every frame of a stream is one. A decoder that knows each field it may have, and refuses every other,
-proves that nothing stands in it but this text and what no rule looks at (the keys that ``_leaves.py`` passes
-over); building a string and two small structs takes a third of what parsing it, hearing it and walking over it
-does. Whatever else there is, is left to the dialect: nothing is decided here but speed. Only of APIs whose
-dialect remembers nothing of such a frame.
+Nearly every frame of a stream is one. A decoder that knows each field it may have, and refuses every
+other, proves that nothing stands in it but this text and what no rule looks at (the keys that
+``_leaves.py`` passes over); building a string and two small structs takes a third of what parsing it,
+hearing it and walking over it does. Whatever else there is, is left to the dialect: nothing is decided here
+but speed. Only of APIs whose dialect remembers nothing of such a frame.
 """
 
 from __future__ import annotations

@@ -10,43 +10,20 @@ https://platform.openai.com/docs/guides/realtime-websocket
 
 from __future__ import annotations
 
-import logging
-import os
-import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 import orjson
-from typing_extensions import override
-from websockets.asyncio.client import connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidStatus,
-    PayloadTooBig,
-    ProxyError,
-    WebSocketException,
-)
+from websockets.exceptions import InvalidStatus
 
 from connectors._asking import Question
 from connectors._decoder import Event
-from connectors._patience import Late, Patience
+from connectors._patience import Patience
+from connectors._realtime_socket import FAILURES, dialled, socket_fault
 from connectors._refusal import Refused, code_of, refusal
-from connectors._upstream import Upstream, UpstreamFault, own_headers, trusted
+from connectors._upstream import Upstream, own_headers
 
 __all__ = ["converse", "openers"]
-
-_CLOSE = 0.5  # seconds that a server has to say goodbye
-_log = logging.getLogger(f"{__name__}.wire")
-_log.setLevel(logging.WARNING)  # at DEBUG it writes out every header and message
-
-
-class _Direct(connect):
-    """A connection that goes nowhere but where it was sent: a redirect would carry the key along."""
-
-    @override
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 def openers(upstream: Upstream, question: Question) -> list[bytes]:
@@ -94,24 +71,10 @@ async def converse(
     :raises UpstreamFault: If the session cannot be had, or breaks.
 
     """
-    where, limits = upstream.name, upstream.timeouts
-    parts = urlsplit(upstream.base_url)
-    secure = parts.scheme == "https"
-    address = f"{'wss' if secure else 'ws'}://{parts.netloc}{parts.path.rstrip('/')}/realtime"
-    patience = Patience(limits)
+    patience = Patience(upstream.timeouts)
     patience.begin()
     try:
-        async with _Direct(
-            f"{address}?{urlencode([('model', model), *upstream.query])}",
-            additional_headers=own_headers(upstream),
-            user_agent_header=None,
-            ssl=trusted(upstream) if secure else None,
-            proxy=upstream.proxy or None,
-            open_timeout=limits.connect,
-            close_timeout=_CLOSE,
-            max_size=event_bytes,
-            logger=_log,
-        ) as socket:
+        async with dialled(upstream, "/realtime", [("model", model)], event_bytes) as socket:
             for event in opening:
                 await socket.send(event, text=True)
             begun = False
@@ -128,8 +91,8 @@ async def converse(
                 yield "", message
     except InvalidStatus as error:
         raise Refused(refusal(error.response.status_code, bytes(error.response.body or b""))) from None
-    except (Late, OSError, WebSocketException) as error:
-        raise _fault(where, error) from None
+    except FAILURES as error:
+        raise socket_fault(upstream.name, error) from None
     finally:
         patience.end()
 
@@ -146,26 +109,3 @@ def _kind(message: bytes) -> tuple[str, str]:
         return "", ""  # the decoder says what is wrong with it
     kind = event.get("type") if isinstance(event, dict) else ""
     return (kind if isinstance(kind, str) else ""), code_of(event)
-
-
-def _fault(where: str, error: Exception) -> UpstreamFault:
-    match error:
-        case Late(phase=phase, seconds=seconds):
-            return UpstreamFault(f"{where}: the session said nothing within {seconds:g} s", phase)
-        case TimeoutError():
-            return UpstreamFault(f"{where}: no session was opened in time", "timeout-connect")
-        case ssl.SSLCertVerificationError():
-            return UpstreamFault(f"{where}: certificate not trusted: {error.verify_message}", "tls")
-        case ssl.SSLError():
-            return UpstreamFault(f"{where}: no TLS: {error.reason or 'the handshake failed'}", "tls")
-        case ProxyError():
-            return UpstreamFault(f"{where}: the proxy failed", "proxy")
-        case OSError():
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else "no such host"
-            return UpstreamFault(f"{where}: no connection: {reason}", "connect")
-        case ConnectionClosed() if not isinstance(error.__cause__, PayloadTooBig):
-            return UpstreamFault(f"{where}: the session was closed before the answer was complete", "reset")
-        case _:
-            return UpstreamFault(
-                f"{where}: the session is not valid WebSocket, or a message too large", "protocol"
-            )

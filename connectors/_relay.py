@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from connectors._decoder import MISSHAPEN, Dialect
 from connectors._frames import Frame, Frames, rewritten
+from connectors._last_frames import mended
 from connectors._leaves import ENTIRE, Leaf, leaves
 from connectors._plain_frames import Plain
 from operators.packet import Channel, Delta, Finish, Kind
@@ -128,10 +129,10 @@ class _Piece:
 
 
 class _Waiting:
-    __slots__ = ("event", "frame", "path", "pieces")
+    __slots__ = ("at", "event", "frame", "path", "pieces")
 
-    def __init__(self, frame: Frame) -> None:
-        self.frame = frame
+    def __init__(self, frame: Frame, at: int = 0) -> None:
+        self.frame, self.at = frame, at
         self.event: Any = None
         self.pieces: list[_Piece] = []
         self.path: tuple[str | int, ...] = ()
@@ -179,6 +180,8 @@ class Relay:
         """Why the stream cannot go on: what it says is not understood."""
         self.size = 0
         """Bytes that wait."""
+        self.came: list[int] = []
+        """When those came (ns) that have left, for who wants to know; who reads it empties it."""
 
     # from the provider
 
@@ -205,7 +208,7 @@ class Relay:
     def _receive(self, frames: list[Frame], now: int) -> list[Said]:
         self._now = self._dialect.out.now = now
         for frame in frames:
-            waiting = _Waiting(frame)
+            waiting = _Waiting(frame, now)
             if frame.event:
                 self._read(waiting, *frame.event)
             if frame.aside.strip():
@@ -314,7 +317,8 @@ class Relay:
             extra = self._extras[leaf.key] = self._lanes[self._answer, key] = _Lane(key)
         if waiting.pieces and any(piece.lane is extra for piece in waiting.pieces):
             self._say(extra, "\n")  # two strings of one event are not one text
-        piece = self._piece(extra.key, [Delta(_TEXT, text, *extra.key, at=self._now)], leaf, waiting)
+        delta = Delta(_TEXT, mended(text, None), *extra.key, at=self._now)  # half a surrogate pair is no text
+        piece = self._piece(extra.key, [delta], leaf, waiting)
         if leaf.key in ENTIRE:
             self._shut(extra)
             del self._extras[leaf.key]
@@ -407,18 +411,24 @@ class Relay:
     # to the client
 
     def take(self) -> bytes:
-        """The frames that may leave now, each once. About 2 us a frame."""
+        """The frames that may leave now, each once."""
         free: list[bytes] = []
-        waiting = self._waiting
-        while waiting and all(piece.stop <= piece.lane.upto for piece in waiting[0].pieces):
-            first = waiting.popleft()
-            self.size -= len(first.frame.raw)
-            raw = self._leaving(first)
-            if self.fault and raw is None:
-                waiting.clear()
-                break
-            free.append(raw or b"")
+        while (frame := self.take_frame()) is not None:
+            free.append(frame)
         return b"".join(free)
+
+    def take_frame(self) -> bytes | None:
+        """The next frame, if it may leave. About 2 us."""
+        waiting = self._waiting
+        if not waiting or any(piece.stop > piece.lane.upto for piece in waiting[0].pieces):
+            return None
+        first = waiting.popleft()
+        self.size -= len(first.frame.raw)
+        self.came.append(first.at)
+        raw = self._leaving(first)
+        if raw is None:
+            waiting.clear()
+        return raw
 
     def take_rest(self) -> bytes:
         """What may leave of a stream that was ended for what it said: the beginning of the next frame, if
@@ -465,7 +475,7 @@ class Relay:
         self._witness.passed(frame.event[0], event)
         if not touched:
             return frame.raw
-        return rewritten(frame.raw, frame.event[1], orjson.dumps(event))
+        return rewritten(frame.raw, frame.event[1], _written(event))
 
 
 def _leaf_at(event: Any, path: tuple[str | int, ...]) -> Leaf:
@@ -528,6 +538,13 @@ def _without_tokens(node: Any) -> None:
     elif node.__class__ is list:
         for value in node:
             _without_tokens(value)
+
+
+def _written(event: Any) -> bytes:
+    try:
+        return orjson.dumps(event)
+    except orjson.JSONEncodeError:
+        return json.dumps(event).encode()  # half a surrogate pair, which orjson does not write either
 
 
 def _parsed(payload: bytes) -> Any:

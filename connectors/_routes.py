@@ -34,6 +34,7 @@ _CALLS = (
     ("POST", r"/v1/responses", "openai", "responses"),
     ("GET|DELETE", r"/v1/responses/[^/]+", "openai", "responses"),
     ("POST", r"/v1/responses/[^/]+/cancel", "openai", "responses"),
+    ("WEBSOCKET", r"/v1/realtime", "openai", "realtime"),
     ("POST", r"/v1/messages", "anthropic", "messages"),
     ("POST", r"/v1/messages/count_tokens", "anthropic", ""),
     ("POST", r"/v1(?:beta)?/models/(?P<model>[^/]+):(?:stream)?[gG]enerateContent", "gemini", "generate"),

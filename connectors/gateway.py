@@ -21,6 +21,7 @@ import asyncio
 import logging
 import secrets
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -35,11 +36,17 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
+from connectors._access import Access
 from connectors._api_errors import api_error
-from connectors._exchange import Bounds, Exchange, Refused
+from connectors._bounded_http import Connected, ConnectionLimits, bounded_http
+from connectors._exchange import Bounds, Exchange
 from connectors._hub import Hub
 from connectors._logged import logged
+from connectors._metrics import CONTENT_TYPE, Metrics
+from connectors._origins import Origins
 from connectors._pump import Feed, Pump
+from connectors._realtime_exchange import RealtimeBounds, RealtimeSessions
+from connectors._refused_call import Refusal
 from connectors._routes import route
 from connectors._stop import STOP
 from connectors._upstream import Pairs, Provider, Upstream
@@ -48,6 +55,7 @@ from operators.packet import Packet, pack
 __all__ = ["Gateway", "GatewayConfig", "GatewaySink", "GatewaySource"]
 
 _log = logging.getLogger(__name__)
+logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # below, it writes out queries and messages
 
 _POLL = timedelta(microseconds=200)
 _IDLE = timedelta(milliseconds=1)
@@ -63,6 +71,10 @@ class GatewayConfig:
     host: str = "127.0.0.1"
     port: int = 8080
     bounds: Bounds = field(default_factory=Bounds)
+    sessions: RealtimeBounds = field(default_factory=RealtimeBounds)
+    access: Access = field(default_factory=lambda: Access(None, Origins()))
+    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
+    tls: ssl.SSLContext | None = None
 
 
 class Gateway:
@@ -79,11 +91,14 @@ class Gateway:
     def __init__(self, config: GatewayConfig, hub: Hub) -> None:
         self._config, self._hub = config, hub
         self._providers: dict[str, Provider] = {}
+        self._sessions = RealtimeSessions(hub, config.bounds, config.sessions)
         self._calls = 0
         self._run = secrets.token_hex(4)
         self._socket = _listening(config.host, config.port)
         self.port: int = self._socket.getsockname()[1]
         self._closing = threading.Event()
+        self._connected = Connected()
+        self._metrics = Metrics(config.upstreams, lambda: len(hub), self._connected)
         self._pump: Pump | None = None
         self._serving: Feed[None] | None = None
 
@@ -111,48 +126,80 @@ class Gateway:
         del feed
         self._hub.begin(asyncio.get_running_loop())
         self._providers = {name: Provider(each) for name, each in self._config.upstreams.items()}
+        tls = self._config.tls
         server = uvicorn.Server(
             uvicorn.Config(
                 self, lifespan="off", log_config=None, access_log=False, server_header=False,
-                date_header=False, ws="none", timeout_graceful_shutdown=int(_GRACE),
+                date_header=False, ws="websockets-sansio", ws_max_size=self._config.bounds.body,
+                ws_per_message_deflate=False, timeout_graceful_shutdown=int(_GRACE), proxy_headers=False,
+                http=bounded_http(self._config.connections, self._connected),
+                ssl_context_factory=(lambda *_: tls) if tls else None,
             )
         )  # fmt: skip
         serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        following = asyncio.create_task(self._config.access.follow())
         try:
             while not (STOP.is_set() or self._closing.is_set() or serving.done()):
                 await asyncio.wait([serving], timeout=0.1)
             server.should_exit = True
             await serving
         finally:
+            following.cancel()
             for provider in self._providers.values():
                 await provider.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request (ASGI)."""
-        if scope["type"] != "http":
+        """One request, or one WebSocket (ASGI)."""
+        if scope["type"] not in ("http", "websocket"):
             return
-        path, method = scope["raw_path"].partition(b"?")[0].decode("ascii", "replace"), scope["method"]
+        method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+        path = scope["raw_path"].partition(b"?")[0].decode("ascii", "replace")
         if path in ("/healthz", "/readyz"):
-            await _said(send, 200, b'{"status":"ok"}')
+            await _said(send, method, 200, b'{"status":"ok"}')
             return
         headers: Pairs = scope["headers"]
         anthropic = any(name == b"anthropic-version" for name, _ in headers)
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        client, access = scope["client"][0] if scope["client"] else "", self._config.access
         found = route(method, path, self._config.upstreams, anthropic=anthropic)
-        if found is None:
-            spoken = "messages" if anthropic else "generate" if "v1beta" in path else "chat"
-            await _said(send, *api_error(f"-{spoken}", 0, "not_found", "the gateway serves no such path"))
+        spoken = (
+            found.dialect if found else "messages" if anthropic else "generate" if "v1beta" in path else ""
+        )
+        try:
+            preflight = access.preflight(method, headers)
+            if preflight is not None:
+                await _said(send, method, 204, b"", preflight)
+                return
+            if path == "/metrics" and method == "GET":
+                caller = access.admit(headers, query, client, "metrics", "")
+                told = [*caller.headers(), (b"content-type", CONTENT_TYPE)]
+                await _said(send, method, 200, self._metrics.exposed(), told)
+                return
+            if found is None:
+                raise Refusal(kind="not_found", message="the gateway serves no such path")
+            caller = access.admit(headers, query, client, found.dialect, found.upstream)
+        except Refusal as refused:
+            self._metrics.refused(refused.kind)
+            status, body = api_error(f"-{spoken}", 0, refused.kind, str(refused))
+            await _said(send, method, status, body, refused.headers)
             return
         self._calls += 1
+        name = f"gw-{self._run}-{self._calls}"
+        headers, asked = access.forwarded(headers, query)
+        if method == "WEBSOCKET":
+            upstream, inner = self._config.upstreams[found.upstream], {**scope, "headers": headers}
+            await self._sessions.serve(upstream, found, name, asked, inner, receive, send, caller.hear)
+            return
         exchange = Exchange(
-            self._hub, self._providers[found.upstream], found, f"gw-{self._run}-{self._calls}",
-            self._config.bounds, send, receive,
+            self._hub, self._providers[found.upstream], found, name, self._config.bounds, send, receive,
+            self._metrics, caller,
         )  # fmt: skip
         try:
             body = await _body(receive, self._config.bounds)
-            query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-            await exchange.run(method, headers, query, body)
-        except Refused as refused:
+            await exchange.run(method, headers, asked, body)
+        except Refusal as refused:
             _log.info("%s: refused: %s", exchange.name, refused.kind)
+            self._metrics.refused(refused.kind)
             if not exchange.begun:
                 await exchange.refuse(refused)
 
@@ -243,8 +290,8 @@ class GatewaySink(DynamicSink[tuple[str, Packet]]):
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A socket that says that it is TCP: only for such asyncio turns Nagle's algorithm off in what it accepts,
-    and with it small frames wait 40 ms for the acknowledgement of the last.
+    """A socket that says that it is TCP: only for such asyncio turns Nagle's algorithm off in what it
+    accepts, and with it small frames wait 40 ms for the acknowledgement of the last.
 
     :raises OSError: If the address cannot be listened on.
     """
@@ -260,16 +307,19 @@ def _listening(host: str, port: int) -> socket.socket:
     return made
 
 
-async def _said(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _said(send: Send, method: str, status: int, body: bytes, more: Pairs = ()) -> None:
+    headers = [*more, (b"content-length", b"%d" % len(body))]
+    if not any(name == b"content-type" for name, _ in more):
+        headers.append((b"content-type", b"application/json"))
+    before = "websocket." if method == "WEBSOCKET" else ""
+    await send({"type": f"{before}http.response.start", "status": status, "headers": headers})
+    await send({"type": f"{before}http.response.body", "body": body})
 
 
 async def _body(receive: Receive, bounds: Bounds) -> bytes:
     """The body of a request.
 
-    :raises Refused: If it is too long, or does not come.
+    :raises Refusal: If it is too long, or does not come.
     """
     parts, size = [], 0
     try:
@@ -278,14 +328,14 @@ async def _body(receive: Receive, bounds: Bounds) -> bytes:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     msg = "the caller has gone away"
-                    raise Refused(kind="bad_request", message=msg)
+                    raise Refusal(kind="bad_request", message=msg)
                 size += len(message.get("body", b""))
                 if size > bounds.body:
                     msg = f"a request has at most {bounds.body} bytes"
-                    raise Refused(kind="too_large", message=msg)
+                    raise Refusal(kind="too_large", message=msg)
                 parts.append(message.get("body", b""))
                 if not message.get("more_body"):
                     return b"".join(parts)
     except TimeoutError:
         msg = f"the request's body was not there within {bounds.arriving:g} s"
-        raise Refused(kind="bad_request", message=msg, status=408) from None
+        raise Refusal(kind="bad_request", message=msg, status=408) from None

@@ -20,7 +20,7 @@ from bytewax.recovery import RecoveryConfig
 from connectors._fault import Fault
 from connectors._stop import STOP
 from connectors._tally import Tally
-from flows import analyze, audits, dead, ends, inflight, ingest, listing, mocking, policies, states
+from flows import analyze, audits, dead, ends, inflight, ingest, keys, listing, mocking, policies, states
 from flows.asking import ask
 from flows.comparing import compare
 from flows.recovery import kept, refuse_several
@@ -32,6 +32,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pret
 app.add_typer(audits.app, name="audit")
 app.add_typer(dead.app, name="dlq")
 app.add_typer(states.app, name="state")
+app.add_typer(keys.app, name="keys")
 app.command()(compare)
 app.command()(study)
 

@@ -22,9 +22,11 @@ from bytewax.dataflow import Dataflow
 
 from connectors._exchange import Bounds
 from connectors._hub import Hub
+from connectors._realtime_exchange import RealtimeBounds
 from connectors._tally import Tally
 from connectors.gateway import Gateway, GatewayConfig, GatewaySink, GatewaySource
 from flows import ends, policies, signals
+from flows.access import access, connection_limits, tls
 from flows.endpoints import upstream
 from flows.inflight import inflight
 from flows.recovery import under_bytewax
@@ -64,9 +66,10 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
 
 def _config(settings: Settings) -> GatewayConfig:
     said = settings.gateway
+    upstreams = {name: upstream(name, settings) for name in dict.fromkeys([*_NATIVE, *settings.upstreams])}
     return GatewayConfig(
-        {name: upstream(name, settings) for name in dict.fromkeys([*_NATIVE, *settings.upstreams])},
-        said.host,
-        said.port,
+        upstreams, said.host, said.port,
         Bounds(said.body_bytes, settings.limits.event_bytes, said.body_seconds, said.judging_seconds),
-    )
+        RealtimeBounds(said.sessions, said.session_idle, said.session_seconds),
+        access=access(said, upstreams), connections=connection_limits(said), tls=tls(said),
+    )  # fmt: skip

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from flows.access_settings import AccessSettings
 
 __all__ = ["GatewaySettings"]
 
@@ -12,13 +14,9 @@ _MiB = 1 << 20
 _Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
-class GatewaySettings(BaseModel):
+class GatewaySettings(AccessSettings):
     """Where it listens, and what a caller may take."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """Loopback: who listens elsewhere says so, and sets keys."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """0: any that is free; it is printed."""
     slots: Annotated[int, Field(ge=1, le=64)] = 1
@@ -30,3 +28,9 @@ class GatewaySettings(BaseModel):
     """In which a request's body must be there."""
     judging_seconds: _Seconds = 30.0
     """In which what waits must be judged; then its answer is ended with an error."""
+    sessions: Annotated[int, Field(ge=1, le=65_536)] = 256
+    """Of Realtime, at a time."""
+    session_idle: _Seconds = 900.0
+    """Seconds in which neither side of a session says anything."""
+    session_seconds: _Seconds = 3600.0
+    """Of one session."""

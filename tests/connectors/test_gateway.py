@@ -1,4 +1,4 @@
-"""The official SDKs, unchanged but for the base URL, through a gateway, before a provider: all of them run."""
+"""The official SDKs, unchanged but for the base URL, through a gateway, before a provider: all run."""
 
 from __future__ import annotations
 
@@ -308,6 +308,7 @@ def test_a_client_that_goes_away_stops_the_call_upstream_and_frees_its_row(mock:
         ("/v1/chat/completions", b"[1, 2]", 400),
         ("/v1/chat/completions", b"\xff\xfe", 400),
         ("/v1/chat/completions", b"", 400),
+        ("/v1/chat/completions", b'{"content": "half \\ud800", "model": 7, "a": "stop-word"}', 400),
         ("/v1/messages", b"{", 400),
         ("/v1beta/models/m:generateContent", b"{", 400),
         ("/v1/embeddings", b"{}", 404),
