@@ -164,15 +164,15 @@ async def provide() -> None:
 
 
 async def ask(port: int, streams: int, deltas: int, gap: float, ramp: float) -> dict[str, float]:
-    """`streams` calls at once, begun over `ramp` seconds."""
+    """`streams` calls at once, begun at random over `ramp` seconds: evenly, deltas would fall together."""
     loop = asyncio.get_running_loop()
     delays: list[int] = []
     clients: list[Client] = []
     waits = []
     began = time.monotonic()
+    starts = np.sort(np.random.default_rng(1).uniform(0, ramp, streams))
     for seed in range(streams):
-        if ramp:
-            await asyncio.sleep(max(began + ramp * seed / streams - time.monotonic(), 0))
+        await asyncio.sleep(max(began + starts[seed] - time.monotonic(), 0))
         body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "go on"}], "stream": True,
                            "seed": seed, "deltas": deltas, "gap": gap}).encode()  # fmt: skip
         done = loop.create_future()

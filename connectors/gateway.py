@@ -57,7 +57,7 @@ __all__ = ["Gateway", "GatewayConfig", "GatewaySink", "GatewaySource"]
 _log = logging.getLogger(__name__)
 logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # below, it writes out queries and messages
 
-_POLL = timedelta(microseconds=200)
+_POLL = timedelta(microseconds=500)
 _IDLE = timedelta(milliseconds=1)
 _TICK = 250_000_000  # nanoseconds of silence after which a packet says how late it is
 _GRACE = 10.0  # seconds that calls in progress have when the process is asked to end

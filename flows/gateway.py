@@ -53,6 +53,7 @@ def flow(settings: Settings | None = None, tally: Tally | None = None) -> Datafl
         policies.check(judgement, settings.policy)
     signals.handle()
     slots, names, reasons = settings.slots, judgement.names, judgement.reasons
+    sys.setswitchinterval(0.0005)  # the loop and the worker take turns, and 5 ms is a long turn
     hub = Hub(names, reasons, lambda name: slot_of(name, slots), slots)
     gateway = Gateway(_config(settings), hub)
     print(f"listening on http://{settings.gateway.host}:{gateway.port}", file=sys.stderr)
