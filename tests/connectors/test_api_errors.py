@@ -13,7 +13,6 @@ from connectors._last_frames import sse
 openai = pytest.importorskip("openai")
 anthropic = pytest.importorskip("anthropic")
 genai = pytest.importorskip("google.genai")
-httpx = pytest.importorskip("httpx")
 httpx2 = pytest.importorskip("httpx2")
 
 SAID = "What was wrong, and what would be right."
@@ -107,14 +106,14 @@ def test_the_google_sdk_raises_its_own(kind: str) -> None:
     raised_as, status, name = GOOGLE[kind]
     said, body = api_error("gemini-generate", 0, kind, SAID)
     with pytest.raises(raised_as) as raised:
-        ask_google(answered(httpx, said, body))
+        ask_google(answered(httpx2, said, body))
     assert (raised.value.code, raised.value.status, raised.value.message) == (status, name, SAID)
 
 
 def test_a_prompt_that_is_blocked_is_an_answer_of_gemini() -> None:
     status, body = api_error("gemini-generate", 0, "blocked", SAID)
     for wire, kind in ((body, "application/json"), (sse([("", body)]), "text/event-stream")):
-        (response,) = ask_google(answered(httpx, status, wire, kind))
+        (response,) = ask_google(answered(httpx2, status, wire, kind))
         assert response.prompt_feedback.block_reason.value == "PROHIBITED_CONTENT"
         assert not response.candidates
 

@@ -14,8 +14,9 @@ from connectors._last_frames import sse
 from tests.connectors.heard import SAMPLES, recordings
 from tests.connectors.left import CALL, END_WAYS, cuts, events_of, said, told
 
+httpx2 = pytest.importorskip("httpx2")
 genai = pytest.importorskip("google.genai")
-httpx = pytest.importorskip("httpx")
+
 
 REASON = {"blocked": "SAFETY", "told why": "SAFETY", "truncated": "MAX_TOKENS"}
 
@@ -25,14 +26,14 @@ class Server:
 
     def __init__(self) -> None:
         self.body = b""
-        self.http = httpx.Client(transport=httpx.MockTransport(self._answer))
+        self.http = httpx2.Client(transport=httpx2.MockTransport(self._answer))
         self.client = genai.Client(
             api_key="none", http_options=genai.types.HttpOptions(httpx_client=self.http)
         )
 
     def _answer(self, request: Any) -> Any:
         del request
-        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=self.body)
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=self.body)
 
     def responses(self, body: bytes) -> list[Any]:
         self.body = body

@@ -18,8 +18,9 @@ from connectors.gemini import GeminiGenerate, GeminiInteractions
 from operators.packet import Finish
 from tests.connectors.heard import REASONING, SAMPLES, TEXT, TOOL, Heard, hear, recordings, sse
 
+httpx2 = pytest.importorskip("httpx2")
 genai = pytest.importorskip("google.genai")
-httpx = pytest.importorskip("httpx")
+
 
 FINISH = {"STOP": Finish.STOP, "MAX_TOKENS": Finish.LENGTH, "RECITATION": Finish.REFUSAL}
 STATUS = {"completed": Finish.STOP, "incomplete": Finish.LENGTH, "requires_action": Finish.TOOL}
@@ -27,8 +28,8 @@ STATUS = {"completed": Finish.STOP, "incomplete": Finish.LENGTH, "requires_actio
 
 def ask(body: bytes, request: Callable[[Any], Iterator[Any]]) -> list[Any]:
     """What `request` yields when the server answers `body`."""
-    reply = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
-    with httpx.Client(transport=httpx.MockTransport(lambda _: reply)) as http:
+    reply = httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+    with httpx2.Client(transport=httpx2.MockTransport(lambda _: reply)) as http:
         options = genai.types.HttpOptions(httpx_client=http)
         with genai.Client(api_key="none", http_options=options) as client:
             return list(request(client))
