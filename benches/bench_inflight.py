@@ -36,7 +36,7 @@ from connectors.ndjson import NdjsonEncoder
 from flows import policies
 from flows.inflight import inflight
 from flows.judgement import Judgement
-from operators.directory import Directory, Limits
+from operators.directory import Limits
 from operators.features import Features
 from operators.packet import Delta, Kind, Packet, pack
 from operators.slots import Stage, slot_key
@@ -74,7 +74,8 @@ def stages(judgement: Judgement) -> list[Stage]:
     """All stages of the main job, in order."""
     analyses = [make() for _, make in judgement.analyses]
     return [
-        Directory(), judgement.gate(), Features(), *analyses, judgement.policy(), judgement.release(),
+        judgement.directory(Limits()), judgement.gate(), Features(), *analyses, judgement.policy(),
+        judgement.release(),
     ]  # fmt: skip
 
 
