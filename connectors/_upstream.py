@@ -150,6 +150,7 @@ class Provider:
         left_out = _OURS | {name for name, _ in own} | _nominated(headers)
         if upstream.key:
             left_out |= _KEYS
+            query = [(name, value) for name, value in query if name != "key"]  # Google's other place for one
         sent = [(b"host", self._netloc), (b"accept-encoding", b"identity"), *own]
         sent += [(name, value) for name, value in headers if name.lower() not in left_out]
         if body or method in {"POST", "PUT", "PATCH"}:

@@ -94,7 +94,7 @@ def test_a_request_carries_the_callers_headers_and_our_key_and_nothing_of_one_co
                 (b"Host", b"elsewhere"),
                 (b"X-Own", b"2"), (b"OpenAI-Beta", b"realtime=v1"), (b"anthropic-version", b"2023-06-01"),
             ]  # fmt: skip
-            await _body(provider, headers=given, query=[("alt", "sse")])
+            await _body(provider, headers=given, query=[("alt", "sse"), ("key", "theirs")])
             await provider.aclose()
         head = served.asked[0]
         assert head.startswith(b"POST /v1/chat/completions?alt=sse&api-version=v+1 HTTP/1.1\r\n")
@@ -136,9 +136,10 @@ def test_without_a_key_of_ours_the_callers_passes() -> None:
     async def test() -> None:
         async with http1(_speaks(answer(200))) as served:
             provider = Provider(_upstream(served, key=""))
-            await _body(provider, headers=[(b"authorization", b"Bearer theirs")])
+            await _body(provider, headers=[(b"authorization", b"Bearer theirs")], query=[("key", "theirs")])
             await provider.aclose()
         assert b"authorization: Bearer theirs\r\n" in served.asked[0]
+        assert served.asked[0].startswith(b"POST /v1/chat/completions?key=theirs HTTP/1.1\r\n")
 
     _run(test)
 
