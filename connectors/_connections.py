@@ -1,10 +1,11 @@
 """The connections to one provider: kept for the next call, limited in number, closed when a call is left.
 
-Strategy. Over HTTP/1.1 a connection carries one call, and httpcore2 closes it if the answer was not read to
-its end, which is what makes a provider stop. Over HTTP/2 it would carry many, and httpcore2 2.16 leaves the
-stream of an abandoned call open: nothing tells the provider, and what it goes on to send uses up the window
-of the others; and a write that is cancelled breaks the connection for them all. So here a call has an HTTP/2
-connection for itself, like one over HTTP/1.1, and leaving the call closes it.
+Strategy. A call has a connection for itself, in a pool of one. Over HTTP/1.1 it would have that in a shared
+pool too, but that looks at each of its connections whenever a call begins or ends: with 2,000 open that is
+milliseconds. Over HTTP/2 a connection would carry many calls, and httpcore2 2.16 leaves the stream of an
+abandoned one open: nothing tells the provider, and what it goes on to send uses up the window of the others;
+and a write that is cancelled breaks the connection for them all. Leaving a call before its answer was read to
+the end closes its connection, which is what makes a provider stop.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ class Connections:
     ) -> None:
         self._trusted, self._proxy, self._wait, self._http2 = trusted, proxy, wait, http2
         self._free = asyncio.Semaphore(most)
-        self._shared = None if http2 else self._pool(most)
         self._idle: list[httpcore2.AsyncConnectionPool] = []
         self._busy: set[httpcore2.AsyncConnectionPool] = set()
 
@@ -60,14 +60,11 @@ class Connections:
 
         :raises httpcore2.PoolTimeout: If none becomes free.
         """
-        if self._shared:
-            yield Lent(self._shared)  # which waits for itself
-            return
         try:
             await asyncio.wait_for(self._free.acquire(), self._wait)
         except TimeoutError:
             raise httpcore2.PoolTimeout from None
-        lent = Lent(self._idle.pop() if self._idle else self._pool(1))
+        lent = Lent(self._idle.pop() if self._idle else self._pool())
         self._busy.add(lent.pool)
         try:
             yield lent
@@ -81,16 +78,15 @@ class Connections:
 
     async def aclose(self) -> None:
         """Close all of them, those in use too."""
-        for pool in [*self._idle, *self._busy, *([self._shared] if self._shared else [])]:
+        for pool in [*self._idle, *self._busy]:
             await pool.aclose()
         self._idle.clear()
 
-    def _pool(self, most: int) -> httpcore2.AsyncConnectionPool:
+    def _pool(self) -> httpcore2.AsyncConnectionPool:
         return httpcore2.AsyncConnectionPool(
             ssl_context=self._trusted,
             proxy=self._proxy,
-            max_connections=most,
-            max_keepalive_connections=min(most, _IDLE),
+            max_connections=1,
             keepalive_expiry=_EXPIRY,
             network_backend=AsyncioBackend(),
             http2=self._http2,
