@@ -149,6 +149,10 @@ class Exchange:
             await self._stream(reply, tasks)
         elif kind in (b"application/json", b"") or kind.endswith(b"+json"):
             await self._body(reply)
+        elif reply.status >= 400:  # a proxy's page, say: its words stay here, its status does not
+            later = [each for each in reply.headers if each[0].lower() == b"retry-after"]
+            message = f"the provider answered {reply.status}"
+            raise Refusal(kind="upstream_failed", message=message, status=reply.status, headers=later)
         else:
             said = kind.decode("latin-1")[:64]
             raise Refusal(

@@ -58,8 +58,6 @@ class SseFrames:
     one frame.
 
     :arg limit: Bytes one frame may have.
-
-    1.2 us a frame of 230 bytes.
     """
 
     def __init__(self, limit: int = MAX_EVENT) -> None:

@@ -159,7 +159,7 @@ class Hub:
         return bool(self._said[slot])
 
     def tell(self, packet: Packet) -> None:
-        """Tell the connections what became of a packet. About 1 us a delta that something left with."""
+        """Tell the connections what became of a packet."""
         told: dict[str, list[Told]] = {}
         lanes = packet.lanes
         places = packet.deltas["lane"].tolist()

@@ -2,8 +2,8 @@
 
 Nearly every frame of a stream is one. A decoder that knows each field it may have, and refuses every
 other, proves that nothing stands in it but this text and what no rule looks at (the keys that
-``_leaves.py`` passes over); building a string and two small structs takes a third of what parsing it,
-hearing it and walking over it does. Whatever else there is, is left to the dialect: nothing is decided here
+``_leaves.py`` passes over); building a string and two small structs is less than parsing it, hearing it and
+walking over it. Whatever else there is, is left to the dialect: nothing is decided here
 but speed. Only of APIs whose dialect remembers nothing of such a frame.
 """
 

@@ -41,6 +41,7 @@ Said = tuple[int, Delta]
 """The number of an answer, from 1 (a connection may carry several), and what it says."""
 
 _START, _TEXT, _CLOSE, _END = int(Kind.START), int(Kind.TEXT), int(Kind.CLOSE), int(Kind.END)
+_TOOL = int(Channel.TOOL)
 _EXTRA = 0x8000  # the first item of lanes that no dialect knows
 _LONGEST = 16_000  # characters of a delta: 64 KiB of UTF-8 at most
 _TELLING = 16  # characters that are not said again by chance
@@ -151,8 +152,6 @@ class Relay:
     :arg witness: Is told of each event that leaves.
 
     :arg plain: Tells the frames that say one piece of text and nothing else, where something does.
-
-    About 12 us a frame of one piece of text.
     """
 
     def __init__(
@@ -418,7 +417,7 @@ class Relay:
         return b"".join(free)
 
     def take_frame(self) -> bytes | None:
-        """The next frame, if it may leave. About 2 us."""
+        """The next frame, if it may leave."""
         waiting = self._waiting
         if not waiting or any(piece.stop > piece.lane.upto for piece in waiting[0].pieces):
             return None
@@ -432,12 +431,13 @@ class Relay:
 
     def take_rest(self) -> bytes:
         """What may leave of a stream that was ended for what it said: the beginning of the next frame, if
-        some of it may. Nothing leaves behind that.
+        some of it may and it says nothing but text (one that also ends its choice, or calls a tool, would
+        have a client take what was cut for whole). Nothing leaves behind that.
         """
         free = self.take()
         if self._waiting and not self.fault:
             first = self._waiting[0]
-            if len(first.pieces) == 1 and first.pieces[0].begin < first.pieces[0].lane.upto:
+            if _says_only_text(first) and first.pieces[0].begin < first.pieces[0].lane.upto:
                 piece = first.pieces[0]
                 piece.lane.covered.append((piece.lane.upto, piece.stop, ""))
                 free += self._leaving(first) or b""
@@ -476,6 +476,13 @@ class Relay:
         if not touched:
             return frame.raw
         return rewritten(frame.raw, frame.event[1], _written(event))
+
+
+def _says_only_text(waiting: _Waiting) -> bool:
+    """Whether a frame is a piece of text and nothing else."""
+    if len(waiting.pieces) != 1 or waiting.pieces[0].lane.key[0] == _TOOL:
+        return False
+    return bool(waiting.path) or str((waiting.event or {}).get("type", "")).endswith(".delta")
 
 
 def _leaf_at(event: Any, path: tuple[str | int, ...]) -> Leaf:

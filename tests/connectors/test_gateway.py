@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +285,37 @@ def test_a_provider_that_is_not_there_is_a_bad_gateway() -> None:
         api.chat.completions.create(model="echo", messages=user("hi"))
     assert caught.value.status_code == 502
     assert caught.value.code == "upstream_failed"
+
+
+class _Busy(BaseHTTPRequestHandler):
+    """A proxy before a provider, which answers with a page."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(429)
+        for name, value in (("content-type", "text/html"), ("retry-after", "9"), ("content-length", "13")):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"<html></html>")
+
+    def log_message(self, *said: Any) -> None:
+        """Nothing."""
+
+
+def test_an_error_that_is_no_json_keeps_its_status_and_its_retry_after() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Busy) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with (
+                running(f"http://127.0.0.1:{server.server_port}", policy()) as gate,
+                chat_client(gate.url) as api,
+                pytest.raises(openai.RateLimitError) as caught,
+            ):
+                api.chat.completions.create(model="m", messages=user("hi"))
+        finally:
+            server.shutdown()
+    assert caught.value.response.headers["retry-after"] == "9"
+    assert "html" not in str(caught.value)
 
 
 def test_a_client_that_goes_away_stops_the_call_upstream_and_frees_its_row(mock: Mock, gate: Running) -> None:

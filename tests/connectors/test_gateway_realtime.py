@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,9 +14,8 @@ import orjson
 import pytest
 
 from connectors._exchange import Bounds
-from flows.entries import RuleEntry
-from flows.judgement import Judgement
 from operators.packet import Finish, Kind
+from tests.connectors.answers import policy
 from tests.gateways import Running, running
 from tests.mock import Mock, wait_until
 from tests.mock import running as mocking
@@ -48,17 +46,6 @@ WORD = "all is well: stop-word and more"
 FUNCTION = {"type": "function", "name": "book", "parameters": {"type": "object"}}
 FIRST = {"OpenAI-Beta": "realtime=v1"}
 _TEXTS = (".output_text.delta", ".text.delta", "transcript.delta", "_arguments.delta")
-
-
-@cache
-def policy() -> Judgement:
-    """Masks what looks like an address; ends what says *stop-word*."""
-    mail = RuleEntry(
-        name="mail", description="an address", pattern=r"[a-z.]{1,20}@[a-z]{1,20}\.com", action="redact",
-        label="[MAIL]",
-    )  # fmt: skip
-    word = RuleEntry(name="word", description="a word", pattern="stop-word", action="block")
-    return Judgement(entries=(mail, word))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from connectors import decoders
 from connectors._frames import WholeBody
 from flows.judgement import Judgement
 from operators.packet import Finish
-from tests.connectors.answers import chat, content, message, policy, sse
+from tests.connectors.answers import chat, content, message, policy, said, sse
 from tests.judging import Judged
 
 EMAIL = "jane.doe@example.com"
@@ -97,6 +97,16 @@ def test_what_is_blocked_leaves_up_to_the_match_and_not_a_byte_further() -> None
     assert content(left) == "all is well. then "
     assert answer.finishes == [Finish.BLOCKED]
     assert b"[DONE]" not in left
+
+
+def test_a_frame_that_also_ends_its_choice_does_not_leave_cut() -> None:
+    answer = Judged(policy(), "chat")
+    left = answer.whole(said({"content": "all is well. stop-word and more"}, finish="stop"))
+    assert left == b""
+    assert answer.finishes == [Finish.BLOCKED]
+    part = {"text": "all is well. stop-word and more"}
+    candidate = {"index": 0, "content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}
+    assert Judged(policy(), "generate").whole(sse({"candidates": [candidate]})) == b""
 
 
 def test_a_field_that_nobody_knows_hides_nothing_even_in_pieces() -> None:
